@@ -140,7 +140,8 @@ pub trait Sender: Send + Sync {
     fn close(&self);
 }
 
-/// Receives. Used from one thread at a time, except [`Receiver::close`].
+/// Receives. `receive`, `settle` and `reject` come from one thread; `dispose` and `undisposed` may come from another
+/// at the same time, `close` from any.
 pub trait Receiver: Send + Sync {
     /// Up to `max` messages and about `max_bytes` (at least one message); waits up to `wait` for the first.
     /// An empty answer means that nothing came. Unsettled messages are not handed out again until reopened.
