@@ -46,3 +46,4 @@ pub(super) fn simple(name: &str) -> Option<Simple> {
         _ => None,
     }
 }
+

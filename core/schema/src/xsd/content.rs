@@ -34,19 +34,9 @@ impl Loader<'_> {
             return Ok(Content::Flat(flat));
         }
         if draft.notes.order != Order::Strict {
-            return Err(error(
-                UNSUPPORTED,
-                "k:order on anything but a sequence of differently named elements is not supported".into(),
-            ));
+            return Err(error(UNSUPPORTED, "k:order on anything but a sequence of differently named elements is not supported".into()));
         }
-        let model = Builder {
-            loader: self,
-            nodes: Vec::new(),
-            by_name: HashMap::new(),
-            slots: Vec::new(),
-            repeats: Vec::new(),
-            musts: Vec::new(),
-        };
+        let model = Builder { loader: self, nodes: Vec::new(), by_name: HashMap::new(), slots: Vec::new(), repeats: Vec::new(), musts: Vec::new() };
         model.build(&tree).map(Content::Model).map_err(|message| error(AMBIGUOUS, message))
     }
 
@@ -57,9 +47,7 @@ impl Loader<'_> {
             _ => return None,
         };
         let (children, tail) = match children.split_last() {
-            Some((Tree { kind: TreeKind::Any(wildcard), min, max }, rest)) => {
-                (rest, Some((wildcard.clone(), *min, *max)))
-            }
+            Some((Tree { kind: TreeKind::Any(wildcard), min, max }, rest)) => (rest, Some((wildcard.clone(), *min, *max))),
             _ => (children, None),
         };
         let mut particles = Vec::new();
@@ -129,16 +117,13 @@ impl Builder<'_, '_> {
             list.iter().map(|child| this.node(child, repeated, chosen)).collect::<Result<Vec<_>, _>>()
         };
         let kind = match &tree.kind {
-            TreeKind::Element(element) => {
-                NodeKind::Element { element: *element, slot: self.slot(*element, repeated, chosen)? }
-            }
+            TreeKind::Element(element) => NodeKind::Element { element: *element, slot: self.slot(*element, repeated, chosen)? },
             TreeKind::Any(wildcard) => NodeKind::Any(wildcard.clone()),
             TreeKind::Sequence(list) => NodeKind::Sequence(children(self, list, optional)?),
             TreeKind::Choice(list) => NodeKind::Choice(children(self, list, true)?),
             TreeKind::All(_) => return Err("xs:all inside another group".to_owned()),
         };
-        let id =
-            u16::try_from(self.nodes.len()).map_err(|_| "a content model with more than 65535 parts".to_owned())?;
+        let id = u16::try_from(self.nodes.len()).map_err(|_| "a content model with more than 65535 parts".to_owned())?;
         let of = |n: &u16| self.nodes.get(usize::from(*n));
         let body_emptiable = match &kind {
             NodeKind::Element { .. } | NodeKind::Any(_) => false,
@@ -159,13 +144,7 @@ impl Builder<'_, '_> {
                 first
             }
         };
-        self.nodes.push(ModelNode {
-            kind,
-            min: tree.min,
-            max: tree.max,
-            emptiable: tree.min == 0 || body_emptiable,
-            first,
-        });
+        self.nodes.push(ModelNode { kind, min: tree.min, max: tree.max, emptiable: tree.min == 0 || body_emptiable, first });
         Ok(id)
     }
 

@@ -84,7 +84,8 @@ fn describe_is_consistent(business: &dyn Business) {
     let mut folders = BTreeSet::new();
     for kind in &info.types {
         assert!(ids.insert(kind.id.as_str()), "type {} stands twice", kind.id);
-        assert!(folders.insert(kind.folder.to_lowercase()), "folder {} stands twice", kind.folder);
+        let folder = kind.folder.to_lowercase();
+        assert!(folders.insert(folder.clone()), "folder {folder} stands twice");
         assert!(!kind.id.is_empty() && !kind.folder.is_empty(), "a type has an id and a folder: {kind:?}");
         assert!(!kind.name_zh.is_empty() && !kind.name_en.is_empty(), "type {} has names in both languages", kind.id);
         assert!(!kind.receivers.is_empty(), "type {} has a receiver", kind.id);
@@ -317,5 +318,168 @@ impl Dice {
 
     fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.next() % (end.max(1) as u64)).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::business::{BusinessInfo, MessageType, Receipt, ReceiptName, RootName};
+    use crate::{Finding, Result};
+    use std::borrow::Cow;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    /// What the business under test does wrong.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum Fault {
+        None,
+        FolderTwice,
+        BadPasses,
+        ErrInsteadOfFinding,
+        PlacedBeyondTheEnd,
+        PartWaitsForItself,
+        PartNamesChange,
+        StillWaits,
+        RefusalReadsAsAccepted,
+        ReadsAnything,
+    }
+
+    /// Order slips of one line, `order <key> end`, and their receipts, `yes <key> end` or `no <key> end`.
+    struct Slips(Fault);
+
+    fn word(bytes: &[u8], first: &str) -> Option<String> {
+        let text = std::str::from_utf8(bytes).ok()?.trim_ascii_end();
+        let middle = text.strip_prefix(first)?.strip_prefix(' ')?.strip_suffix(" end")?;
+        (!middle.is_empty()).then(|| middle.to_owned())
+    }
+
+    fn kind(id: &str, folder: &str) -> MessageType {
+        MessageType {
+            id: id.into(),
+            name_zh: "单".into(),
+            name_en: "slip".into(),
+            folder: folder.into(),
+            roots: vec![RootName::new("", "order")],
+            receivers: vec!["W".into()],
+            receipt_deadline_s: 60,
+        }
+    }
+
+    impl Business for Slips {
+        fn describe(&self) -> BusinessInfo {
+            let other = if self.0 == Fault::FolderTwice { "slips" } else { "Notes" };
+            BusinessInfo {
+                id: "slips".into(),
+                name_zh: "单".into(),
+                name_en: "slips".into(),
+                types: vec![kind("SLIP", "Slips"), kind("NOTE", other)],
+                receipt_roots: vec![RootName::new("", "yes"), RootName::new("", "no")],
+            }
+        }
+
+        fn check(&self, package: &Package<'_>) -> Result<Report> {
+            let Some(value) = word(package.document, "order") else {
+                let mut finding = Finding::whole("FORM", Severity::Error, "不成形", "not a slip");
+                match self.0 {
+                    Fault::BadPasses => return Ok(Report::default()),
+                    Fault::ErrInsteadOfFinding => return Err(Error::new(ErrorKind::Invalid, "KOUAN-TEST", "no slip")),
+                    Fault::PlacedBeyondTheEnd => finding.offset = 1 << 40,
+                    _ => {}
+                }
+                return Ok(Report { findings: vec![finding], ..Report::default() });
+            };
+            let key = Key::new("Key", value);
+            Ok(Report {
+                message_type: "SLIP".into(),
+                business_key: Some(key.clone()),
+                keys: vec![key],
+                ..Report::default()
+            })
+        }
+
+        fn plan<'a>(&self, package: &Package<'a>, _: &Report, known: &[Key]) -> Result<Vec<PartPlan<'a>>> {
+            let part = |name: &str, payload, after| PartPlan {
+                name: name.into(),
+                message_type: "SLIP".into(),
+                receivers: vec!["W".into()],
+                file_name: format!("{name}.txt"),
+                payload,
+                after,
+                expects_receipt: true,
+                biz_keys: Vec::new(),
+            };
+            let document = || Payload::Bytes(Cow::Borrowed(package.document));
+            let is_known = known.iter().any(|key| key.name == "Number");
+            let first = if is_known && self.0 == Fault::PartNamesChange { "renamed" } else { "slip" };
+            let after = if self.0 == Fault::PartWaitsForItself { vec![1] } else { vec![0] };
+            let waits = !is_known || self.0 == Fault::StillWaits;
+            let late = if waits { Payload::WhenKnown { key: "Number".into() } } else { document() };
+            Ok(vec![part(first, document(), vec![]), part("copy", late, after)])
+        }
+
+        fn read_receipt(&self, bytes: &[u8]) -> Result<Receipt> {
+            let read = word(bytes, "yes").map(|v| (v, Outcome::Accepted));
+            let read = read.or_else(|| word(bytes, "no").map(|v| (v, Outcome::Rejected)));
+            let anything = || (self.0 == Fault::ReadsAnything).then(|| ("any".to_owned(), Outcome::Accepted));
+            let Some((value, outcome)) = read.or_else(anything) else {
+                return Err(Error::new(ErrorKind::Invalid, "KOUAN-TEST", "no receipt"));
+            };
+            Ok(Receipt {
+                kind: "slip".into(),
+                keys: vec![Key::new("Key", value.clone())],
+                rank: 1,
+                outcome,
+                stage: String::new(),
+                code: String::new(),
+                text: value,
+                is_final: true,
+                reopens: false,
+                is_repeat_of_known: false,
+                is_client_failure: false,
+                noticed_at: None,
+                name: ReceiptName { prefix: "Answer".into(), middle: None, extension: "txt".into() },
+            })
+        }
+
+        fn refusal(&self, _: &Report) -> Result<(ReceiptName, Vec<u8>)> {
+            let word = if self.0 == Fault::RefusalReadsAsAccepted { "yes" } else { "no" };
+            let name = ReceiptName { prefix: "Answer".into(), middle: None, extension: "txt".into() };
+            Ok((name, format!("{word} unreadable end").into_bytes()))
+        }
+    }
+
+    fn hold(fault: Fault) -> Result<(), String> {
+        let samples = Samples {
+            good: vec![Sample::document("a.xml", "order A1 end\n"), Sample::document("b.xml", "order B2 end")],
+            bad: vec![Sample::document("c.xml", "order  end")],
+            receipts: vec![("yes.txt".into(), b"yes A1 end".to_vec())],
+        };
+        let factory = move || Box::new(Slips(fault)) as Box<dyn Business>;
+        catch_unwind(AssertUnwindSafe(|| check(&factory, &samples)))
+            .map_err(|panic| panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "a panic without text".into()))
+    }
+
+    #[test]
+    fn a_business_that_keeps_its_promises_passes() {
+        assert_eq!(hold(Fault::None), Ok(()));
+    }
+
+    #[test]
+    fn each_broken_promise_is_found_and_named() {
+        let broken = [
+            (Fault::FolderTwice, "folder slips stands twice"),
+            (Fault::BadPasses, "has no error"),
+            (Fault::ErrInsteadOfFinding, "must be judged, not failed on"),
+            (Fault::PlacedBeyondTheEnd, "lies beyond its end"),
+            (Fault::PartWaitsForItself, "waits for a later one"),
+            (Fault::PartNamesChange, "must not change when a key is learned"),
+            (Fault::StillWaits, "still waits though its key is known"),
+            (Fault::RefusalReadsAsAccepted, "reads as a rejection"),
+            (Fault::ReadsAnything, "broken bytes were read as a receipt"),
+        ];
+        for (fault, says) in broken {
+            let said = hold(fault).expect_err("a broken promise must be found");
+            assert!(said.contains(says), "{said:?} does not say {says:?}");
+        }
     }
 }
