@@ -4,8 +4,6 @@
 //! builds soon and also when they do not.
 
 #![forbid(unsafe_code)]
-// Its standard output is its only product, and nobody parses it but by the closing line of `test`.
-#![allow(clippy::print_stdout)]
 
 mod demo;
 mod project;

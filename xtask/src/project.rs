@@ -1,5 +1,7 @@
-//! Where the checkout is, and how its cargo is called.
+//! Where the checkout is, how its cargo is called, and how we speak.
 
+use std::fmt;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -20,4 +22,9 @@ pub fn cargo() -> Command {
 /// Whether this is a build server.
 pub fn in_ci() -> bool {
     std::env::var("CI").is_ok_and(|value| value == "true" || value == "1")
+}
+
+/// Prints a line. A reader that has left (`| head`) is no reason to stop, so `println!` would be wrong.
+pub fn say(text: impl fmt::Display) {
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
 }

@@ -62,26 +62,26 @@ fn report(suite: &Suite, outcome: &Outcome) {
         (0, ..) => "ok",
         _ => "FAILED",
     };
-    println!(
+    project::say(format_args!(
         "{:<8} {verdict:<8} {passed:>5} passed {failed:>4} failed {skipped:>4} skipped {:>8.1} s",
         suite.name,
         outcome.took.as_secs_f64()
-    );
+    ));
     if failed > 0 {
-        println!("    log: {}", outcome.log.display());
+        project::say(format_args!("    log: {}", outcome.log.display()));
         for line in &outcome.tail {
-            println!("    | {line}");
+            project::say(format_args!("    | {line}"));
         }
     }
 }
 
 fn close(total: &Counts, skipped: &[String]) {
     if !skipped.is_empty() {
-        println!("\nskipped or missing, and why:");
+        project::say("\nskipped or missing, and why:");
         for why in skipped {
-            println!("  {why}");
+            project::say(format_args!("  {why}"));
         }
     }
     // Build servers read this line; its form is fixed.
-    println!("\n{} passed, {} failed, {} skipped", total.passed, total.failed, total.skipped);
+    project::say(format_args!("\n{} passed, {} failed, {} skipped", total.passed, total.failed, total.skipped));
 }

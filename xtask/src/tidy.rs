@@ -58,7 +58,7 @@ struct SourceFile {
 /// Prints what breaks the rules; whether nothing does.
 pub fn run() -> anyhow::Result<bool> {
     let report = check()?;
-    print!("{report}");
+    project::say(&report);
     Ok(report.violations.is_empty())
 }
 
@@ -140,6 +140,6 @@ impl fmt::Display for Report {
         for violation in &self.violations {
             writeln!(f, "{violation}")?;
         }
-        writeln!(f, "tidy: {} files, {} violations, {} notes", self.files, self.violations.len(), self.remarks.len())
+        write!(f, "tidy: {} files, {} violations, {} notes", self.files, self.violations.len(), self.remarks.len())
     }
 }

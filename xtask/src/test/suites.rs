@@ -27,12 +27,14 @@ enum Kind {
     Cargo(&'static [&'static str]),
     /// A cargo command that is an addition: left out where it is not there.
     Optional(&'static [&'static str], &'static str),
+    /// The binary's main job; left out while it has none.
+    Demo(&'static [&'static str]),
     /// `cargo test` with these arguments; libtest's lines are counted.
     Tests(&'static [&'static str]),
 }
 
 const SUITES: &[Suite] = &[
-    Suite { name: "fmt", kind: Kind::Cargo(&["fmt", "--all", "--check"]) },
+    Suite { name: "fmt", kind: Kind::Cargo(&["fmt", "--all", "--check", "--", "--color", "never"]) },
     Suite { name: "tidy", kind: Kind::Tidy },
     Suite {
         name: "deny",
@@ -47,7 +49,7 @@ const SUITES: &[Suite] = &[
     },
     Suite { name: "docs", kind: Kind::Cargo(&["doc", "--workspace", "--no-deps"]) },
     Suite { name: "tests", kind: Kind::Tests(&["--workspace", "--no-fail-fast"]) },
-    Suite { name: "demo", kind: Kind::Cargo(&["xtask", "demo", "--messages", "40"]) },
+    Suite { name: "demo", kind: Kind::Demo(&["xtask", "demo", "--messages", "40"]) },
 ];
 
 /// How suites are run.
@@ -106,7 +108,12 @@ impl Suite {
                 std::fs::write(&log, why)?;
                 Counts::left_out(*why)
             }
-            Kind::Cargo(args) | Kind::Optional(args, _) => Counts::single(setting.run(args, &log)?),
+            Kind::Demo(_) if !project::root().join("core/cli/src/cmd/demo.rs").exists() => {
+                let why = "the binary has no demo yet";
+                std::fs::write(&log, why)?;
+                Counts::left_out(why)
+            }
+            Kind::Cargo(args) | Kind::Demo(args) | Kind::Optional(args, _) => Counts::single(setting.run(args, &log)?),
             Kind::Tests(args) => {
                 let filter = setting.filter.as_deref().into_iter();
                 let all: Vec<_> = ["test"].into_iter().chain(args.iter().copied()).collect();
@@ -116,8 +123,17 @@ impl Suite {
                 output::counts(&String::from_utf8_lossy(&std::fs::read(&log)?), content)
             }
         };
-        let tail = if counts.failed > 0 { tail(&String::from_utf8_lossy(&std::fs::read(&log)?)) } else { Vec::new() };
+        let tail =
+            if counts.failed > 0 { self.tail(&String::from_utf8_lossy(&std::fs::read(&log)?)) } else { Vec::new() };
         Ok(Outcome { counts, took: began.elapsed(), log, tail })
+    }
+
+    /// The failed tests by name, then the end of the log; of tidy's, all.
+    fn tail(&self, log: &str) -> Vec<String> {
+        let lines: Vec<_> = log.lines().collect();
+        let shown = if matches!(self.kind, Kind::Tidy) { lines.len() } else { TAIL };
+        let end = lines[lines.len().saturating_sub(shown)..].iter().map(|line| (*line).to_owned());
+        output::failures(log).into_iter().map(|test| format!("failed: {test}")).chain(end).collect()
     }
 }
 
@@ -182,11 +198,4 @@ fn end(child: &mut Child) -> anyhow::Result<()> {
 fn has_subcommand(args: &[&str]) -> bool {
     let Some(name) = args.first() else { return false };
     project::cargo().args([name, "--version"]).output().is_ok_and(|output| output.status.success())
-}
-
-/// The failed tests by name, then the end of the log.
-fn tail(log: &str) -> Vec<String> {
-    let lines: Vec<_> = log.lines().collect();
-    let end = lines[lines.len().saturating_sub(TAIL)..].iter().map(|line| (*line).to_owned());
-    output::failures(log).into_iter().map(|test| format!("failed: {test}")).chain(end).collect()
 }

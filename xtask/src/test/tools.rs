@@ -76,7 +76,7 @@ pub fn prepare(install: bool) -> anyhow::Result<Tools> {
             apt(&["update"]);
             apt(&[&["install", "-y", "--no-install-recommends"], &packages[..]].concat());
         } else {
-            println!("some tests will be skipped; to run them: {}", by_hand(&packages));
+            project::say(format_args!("some tests will be skipped; to run them: {}", by_hand(&packages)));
         }
         if let Some(with_system_python) = prefer_system_python(&path)? {
             path = with_system_python;
@@ -113,9 +113,9 @@ fn apt(args: &[&str]) {
         Ok(output) => {
             let text = String::from_utf8_lossy(&output.stderr);
             let last = text.lines().last().unwrap_or("no reason given");
-            println!("apt-get {} failed: {last}", args.join(" "));
+            project::say(format_args!("apt-get {} failed: {last}", args.join(" ")));
         }
-        Err(error) => println!("apt-get does not start: {error}"),
+        Err(error) => project::say(format_args!("apt-get does not start: {error}")),
     }
 }
 
