@@ -105,8 +105,8 @@ fn codes() -> Result<Vec<String>> {
         let text = fs::read_to_string(&file).unwrap_or_default();
         for literal in text.split('"').filter(|l| l.starts_with("KOUAN-") && l.len() > 8 && !l.ends_with('-')) {
             let code = literal.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-');
-            // Tests make up errors under this one code.
-            if code && literal != "KOUAN-TEST" && !known.contains(literal) {
+            // Tests make up errors under these codes.
+            if code && !literal.starts_with("KOUAN-TEST") && !known.contains(literal) {
                 faults.push(format!("{file}: {literal} is not in the catalogue"));
             }
         }

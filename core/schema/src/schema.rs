@@ -2,7 +2,7 @@
 
 use crate::value::Simple;
 use kouan_sdk::Severity;
-use std::collections::HashMap;
+use crate::names::Names;
 
 /// Index of a namespace; 0 = none.
 pub(crate) type NamespaceId = u16;
@@ -251,9 +251,11 @@ pub(crate) struct Particle {
 pub(crate) struct Flat {
     pub(crate) particles: Vec<Particle>,
     pub(crate) order: Order,
+    /// `xs:all`: the order never counts, not even by the letter of XSD.
+    pub(crate) all: bool,
     /// The group as a whole may be absent.
     pub(crate) optional: bool,
-    pub(crate) by_name: HashMap<Box<str>, Slot>,
+    pub(crate) by_name: Names<Slot>,
     /// Particles that are looked at when the parent ends: minOccurs > 0 or `required=`.
     pub(crate) musts: Vec<Slot>,
     /// A last `xs:any` with its occurrence.
@@ -265,7 +267,7 @@ pub(crate) struct Flat {
 pub(crate) struct Model {
     pub(crate) nodes: Vec<ModelNode>,
     pub(crate) root: u16,
-    pub(crate) by_name: HashMap<Box<str>, Slot>,
+    pub(crate) by_name: Names<Slot>,
     /// One element for each slot (the first of its name).
     pub(crate) slots: Vec<ElementId>,
     /// Slots with `required=`, outside choices.

@@ -4,7 +4,7 @@ use super::structure::{Draft, Tree, TreeKind};
 use super::{DraftState, Loader, ambiguity};
 use crate::error::{AMBIGUOUS, LoadError, UNSUPPORTED};
 use crate::schema::{Complex, Content, Flat, Model, ModelNode, NodeKind, Order, Particle, Slot};
-use std::collections::HashMap;
+use crate::names::Names;
 
 impl Loader<'_> {
     /// Compiles all drafts, in the order of their ids.
@@ -36,7 +36,7 @@ impl Loader<'_> {
         if draft.notes.order != Order::Strict {
             return Err(error(UNSUPPORTED, "k:order on anything but a sequence of differently named elements is not supported".into()));
         }
-        let model = Builder { loader: self, nodes: Vec::new(), by_name: HashMap::new(), slots: Vec::new(), repeats: Vec::new(), musts: Vec::new() };
+        let model = Builder { loader: self, nodes: Vec::new(), by_name: Names::default(), slots: Vec::new(), repeats: Vec::new(), musts: Vec::new() };
         model.build(&tree).map(Content::Model).map_err(|message| error(AMBIGUOUS, message))
     }
 
@@ -51,7 +51,7 @@ impl Loader<'_> {
             _ => (children, None),
         };
         let mut particles = Vec::new();
-        let mut by_name = HashMap::new();
+        let mut by_name = Names::default();
         let mut musts = Vec::new();
         for child in children {
             let TreeKind::Element(element) = child.kind else { return None };
@@ -65,7 +65,7 @@ impl Loader<'_> {
             }
             particles.push(Particle { element, min: child.min, max: child.max });
         }
-        Some(Flat { particles, order, optional: tree.min == 0, by_name, musts, tail })
+        Some(Flat { particles, order, all: matches!(tree.kind, TreeKind::All(_)), optional: tree.min == 0, by_name, musts, tail })
     }
 }
 
@@ -96,7 +96,7 @@ fn flattened(mut tree: Tree) -> Tree {
 struct Builder<'l, 'd> {
     loader: &'l Loader<'d>,
     nodes: Vec<ModelNode>,
-    by_name: HashMap<Box<str>, Slot>,
+    by_name: Names<Slot>,
     slots: Vec<u32>,
     repeats: Vec<bool>,
     musts: Vec<Slot>,

@@ -1,0 +1,333 @@
+//! The wanted places of a document as CEL values: `this` and `root`.
+
+use crate::run::Seen;
+use crate::wants::{Want, WantId, Wants};
+use cel::common::traits::{Container, Indexer, Iterable, Iterator as CelIterator, Sizer};
+use cel::common::types::{CelInt, CelString, LIST_TYPE, MAP_TYPE, Type};
+use cel::common::value::{CowVal, StaticVal, Val};
+use cel::ExecutionError;
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Steps that the rules of one document may take: fields looked at and list elements passed.
+pub(super) const BUDGET: u64 = 5_000_000;
+
+/// What all values of one document share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) wants: Arc<Wants>,
+    steps: AtomicU64,
+}
+
+impl Shared {
+    pub(super) fn new(wants: Arc<Wants>) -> Arc<Self> {
+        Arc::new(Self { wants, steps: AtomicU64::new(0) })
+    }
+
+    /// Counts a step; false when the budget is spent.
+    fn step(&self) -> bool {
+        self.steps.fetch_add(1, Ordering::Relaxed) < BUDGET
+    }
+
+    pub(super) fn is_spent(&self) -> bool {
+        self.steps.load(Ordering::Relaxed) > BUDGET
+    }
+}
+
+/// A value: text, element or list.
+#[derive(Debug, Clone)]
+pub(super) enum Item {
+    Text(CelString<'static>),
+    Node(Node),
+    List(List),
+}
+
+impl Item {
+    pub(super) fn text(text: impl Into<String>) -> Self {
+        Self::Text(CelString::from(text.into()))
+    }
+
+    pub(super) fn as_val(&self) -> &(dyn Val + 'static) {
+        match self {
+            Self::Text(text) => text,
+            Self::Node(node) => node,
+            Self::List(list) => list,
+        }
+    }
+
+    pub(super) fn boxed(&self) -> Box<dyn Val> {
+        match self {
+            Self::Text(text) => Box::new(text.clone()),
+            Self::Node(node) => Box::new(node.clone()),
+            Self::List(list) => Box::new(list.clone()),
+        }
+    }
+
+    /// What a message shows of it.
+    pub(super) fn shown(&self) -> String {
+        match self {
+            Self::Text(text) => text.inner().to_owned(),
+            Self::Node(_) => String::new(),
+            Self::List(list) => list.0.iter().map(Item::shown).collect::<Vec<_>>().join("、"),
+        }
+    }
+}
+
+/// An element with children.
+#[derive(Debug, Clone)]
+pub(super) struct Node(Arc<NodeBody>);
+
+#[derive(Debug)]
+struct NodeBody {
+    shared: Arc<Shared>,
+    want: WantId,
+    /// By the ordinals of the wanted children.
+    fields: Vec<Option<Item>>,
+}
+
+impl Node {
+    pub(super) fn new(shared: &Arc<Shared>, want: WantId, fields: Vec<Option<Item>>) -> Self {
+        Self(Arc::new(NodeBody { shared: Arc::clone(shared), want, fields }))
+    }
+
+    /// The child called `name`, if it is wanted and there.
+    pub(super) fn field(&self, name: &str) -> Option<&Item> {
+        let wants = &self.0.shared.wants;
+        let child = wants.child(self.0.want, name)?;
+        self.0.fields.get(wants.get(child).ordinal)?.as_ref()
+    }
+}
+
+/// Elements of one name.
+#[derive(Debug, Clone)]
+pub(super) struct List(Arc<Vec<Item>>, Arc<Shared>);
+
+impl List {
+    pub(super) fn new(items: Vec<Item>, shared: &Arc<Shared>) -> Self {
+        Self(Arc::new(items), Arc::clone(shared))
+    }
+}
+
+/// Builds the values of all seen places; `None` for empty ones.
+pub(super) fn build(shared: &Arc<Shared>, seen: &[Seen]) -> Vec<Option<Item>> {
+    let mut items: Vec<Option<Item>> = Vec::with_capacity(seen.len());
+    items.resize_with(seen.len(), || None);
+    // Children come after their parents, so going backwards every element is complete when it is met.
+    let mut gathered: Vec<Vec<(WantId, Item)>> = Vec::new();
+    gathered.resize_with(seen.len(), Vec::new);
+    for (at, place) in seen.iter().enumerate().rev() {
+        if !place.filled {
+            continue;
+        }
+        let want = shared.wants.get(place.want);
+        let children = gathered.get_mut(at).map(std::mem::take).unwrap_or_default();
+        let item = match &place.value {
+            Some(text) => Item::text(&**text),
+            None => Item::Node(node(shared, place.want, want, children)),
+        };
+        if let Some(parent) = gathered.get_mut(place.parent as usize) {
+            parent.push((place.want, item.clone()));
+        }
+        if let Some(slot) = items.get_mut(at) {
+            *slot = Some(item);
+        }
+    }
+    items
+}
+
+/// An element of its children, which come last first.
+fn node(shared: &Arc<Shared>, id: WantId, want: &Want, children: Vec<(WantId, Item)>) -> Node {
+    let mut lists: Vec<Vec<Item>> = Vec::new();
+    lists.resize_with(want.children.len(), Vec::new);
+    for (child, item) in children.into_iter().rev() {
+        if let Some(list) = lists.get_mut(shared.wants.get(child).ordinal) {
+            list.push(item);
+        }
+    }
+    let fields = lists.into_iter().zip(&want.children).map(|(mut list, child)| {
+        if list.is_empty() {
+            None
+        } else if shared.wants.get(*child).list {
+            Some(Item::List(List::new(list, shared)))
+        } else {
+            Some(list.swap_remove(0))
+        }
+    });
+    Node::new(shared, id, fields.collect())
+}
+
+fn name_of(index: &dyn Val) -> Result<&str, ExecutionError> {
+    index.downcast_ref::<CelString<'_>>().map(|s| s.inner()).ok_or_else(|| ExecutionError::UnexpectedType {
+        got: index.get_type().name().to_owned(),
+        want: "string".to_owned(),
+    })
+}
+
+impl Val for Node {
+    fn get_type(&self) -> &Type {
+        &MAP_TYPE
+    }
+    fn cel_type() -> &'static Type {
+        &MAP_TYPE
+    }
+    fn as_indexer<'b, 'v>(&'b self) -> Option<&'b (dyn Indexer + 'v)>
+    where
+        Self: 'v,
+    {
+        Some(self)
+    }
+    fn as_container(&self) -> Option<&dyn Container> {
+        Some(self)
+    }
+    fn as_sizer(&self) -> Option<&dyn Sizer> {
+        Some(self)
+    }
+    fn equals(&self, other: &dyn Val) -> bool {
+        other.downcast_ref::<Node>().is_some_and(|other| Arc::ptr_eq(&self.0, &other.0))
+    }
+    fn clone_as_boxed<'v>(&self) -> Box<dyn Val + 'v> {
+        Box::new(self.clone())
+    }
+    fn as_any(&self) -> Option<&dyn Any> {
+        Some(self)
+    }
+}
+
+impl StaticVal for Node {}
+
+impl Indexer for Node {
+    fn get<'b, 'v>(&'b self, index: &dyn Val) -> Result<CowVal<'b, 'v>, ExecutionError>
+    where
+        Self: 'v,
+    {
+        let name = name_of(index)?;
+        if !self.0.shared.step() {
+            return Err(ExecutionError::function_error("budget", "the rules of this document take too long"));
+        }
+        match self.field(name) {
+            Some(item) => Ok(CowVal::Borrowed(item.as_val())),
+            None => Err(ExecutionError::no_such_key(name)),
+        }
+    }
+
+    fn steal<'v>(self: Box<Self>, index: &dyn Val) -> Result<Box<dyn Val + 'v>, ExecutionError>
+    where
+        Self: 'v,
+    {
+        self.get(index).map(CowVal::into_owned)
+    }
+}
+
+impl Container for Node {
+    fn contains(&self, value: &dyn Val) -> Result<bool, ExecutionError> {
+        Ok(self.field(name_of(value)?).is_some())
+    }
+}
+
+impl Sizer for Node {
+    fn size(&self) -> CelInt {
+        CelInt::from(self.0.fields.iter().flatten().count() as i64)
+    }
+}
+
+impl Val for List {
+    fn get_type(&self) -> &Type {
+        &LIST_TYPE
+    }
+    fn cel_type() -> &'static Type {
+        &LIST_TYPE
+    }
+    fn as_indexer<'b, 'v>(&'b self) -> Option<&'b (dyn Indexer + 'v)>
+    where
+        Self: 'v,
+    {
+        Some(self)
+    }
+    fn as_iterable<'b, 'v>(&'b self) -> Option<&'b (dyn Iterable + 'v)>
+    where
+        Self: 'v,
+    {
+        Some(self)
+    }
+    fn as_container(&self) -> Option<&dyn Container> {
+        Some(self)
+    }
+    fn as_sizer(&self) -> Option<&dyn Sizer> {
+        Some(self)
+    }
+    fn equals(&self, other: &dyn Val) -> bool {
+        other.downcast_ref::<List>().is_some_and(|other| {
+            self.0.len() == other.0.len() && self.0.iter().zip(other.0.iter()).all(|(a, b)| a.as_val().equals(b.as_val()))
+        })
+    }
+    fn clone_as_boxed<'v>(&self) -> Box<dyn Val + 'v> {
+        Box::new(self.clone())
+    }
+    fn as_any(&self) -> Option<&dyn Any> {
+        Some(self)
+    }
+}
+
+impl StaticVal for List {}
+
+impl Indexer for List {
+    fn get<'b, 'v>(&'b self, index: &dyn Val) -> Result<CowVal<'b, 'v>, ExecutionError>
+    where
+        Self: 'v,
+    {
+        let at = index.downcast_ref::<CelInt>().map(|i| *i.inner()).ok_or_else(|| ExecutionError::UnexpectedType {
+            got: index.get_type().name().to_owned(),
+            want: "int".to_owned(),
+        })?;
+        let item = usize::try_from(at).ok().and_then(|at| self.0.get(at));
+        item.map(|i| CowVal::Borrowed(i.as_val())).ok_or(ExecutionError::IndexOutOfBounds(cel::Value::Int(at)))
+    }
+
+    fn steal<'v>(self: Box<Self>, index: &dyn Val) -> Result<Box<dyn Val + 'v>, ExecutionError>
+    where
+        Self: 'v,
+    {
+        self.get(index).map(CowVal::into_owned)
+    }
+}
+
+impl Container for List {
+    fn contains(&self, value: &dyn Val) -> Result<bool, ExecutionError> {
+        Ok(self.0.iter().any(|item| item.as_val().equals(value)))
+    }
+}
+
+impl Sizer for List {
+    fn size(&self) -> CelInt {
+        CelInt::from(self.0.len() as i64)
+    }
+}
+
+impl Iterable for List {
+    fn iter<'b, 'v>(&'b self) -> Box<dyn CelIterator<'b, 'v> + 'b>
+    where
+        Self: 'v,
+    {
+        Box::new(ListIterator { items: self.0.iter(), shared: &self.1 })
+    }
+}
+
+struct ListIterator<'b> {
+    items: std::slice::Iter<'b, Item>,
+    shared: &'b Shared,
+}
+
+impl<'b, 'v> CelIterator<'b, 'v> for ListIterator<'b> {
+    fn next(&mut self) -> Option<&'b (dyn Val + 'v)> {
+        if !self.shared.step() {
+            return None;
+        }
+        let item: &'b (dyn Val + 'v) = match self.items.next()? {
+            Item::Text(text) => text,
+            Item::Node(node) => node,
+            Item::List(list) => list,
+        };
+        Some(item)
+    }
+}

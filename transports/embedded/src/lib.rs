@@ -1,0 +1,69 @@
+//! The embedded transport (内嵌传输): a durable queue pair in one SQLite file, for two sides on one computer.
+//!
+//! What the client sends, the window receives, and the reverse; across threads and processes. It moves opaque bytes: it
+//! must not know an envelope, a receipt or a business, and it drops no repeats (what a repeat meets is the other
+//! side's business).
+
+#![forbid(unsafe_code)]
+
+mod config;
+mod error;
+mod file;
+mod receiver;
+mod sender;
+
+pub use config::{Config, Side};
+
+use file::QueueFile;
+use kouan_sdk::transport::{Capabilities, Receiver, Sender};
+use kouan_sdk::{Context, Health, PluginDecl, Result, Transport};
+
+/// The plugin, as the host takes it.
+pub static PLUGIN: PluginDecl = PluginDecl {
+    id: "embedded",
+    version: env!("CARGO_PKG_VERSION"),
+    summary: ("内嵌队列：同一台计算机上的两端共用一个文件", "embedded queue: two sides on one computer share a file"),
+    config_schema: config::schema,
+    business: None,
+    transport: Some(make),
+    security: None,
+    simulator: None,
+};
+
+fn make(context: &Context, config: &str) -> Result<Box<dyn Transport>> {
+    let config = config::read(config)?;
+    let path = context.resolve(&config.path);
+    Ok(Box::new(Embedded { path, config }))
+}
+
+struct Embedded {
+    path: std::path::PathBuf,
+    config: Config,
+}
+
+impl Transport for Embedded {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { seals_itself: false, inquires: true, disposes: false }
+    }
+
+    fn open_sender(&self) -> Result<Box<dyn Sender>> {
+        let file = QueueFile::open(&self.path)?;
+        Ok(Box::new(sender::QueueSender::new(file, self.config.side, self.config.max_messages)))
+    }
+
+    fn open_receiver(&self) -> Result<Box<dyn Receiver>> {
+        let file = QueueFile::open(&self.path)?;
+        Ok(Box::new(receiver::QueueReceiver::new(file, self.config.side.other())))
+    }
+
+    fn probe(&self) -> Health {
+        match file::probe(&self.path) {
+            Ok((to_window, to_client)) => {
+                let text =
+                    format!("{}: {to_window} to the window, {to_client} to the client waiting", self.path.display());
+                Health::green(text)
+            }
+            Err(error) => Health::red(&error),
+        }
+    }
+}
