@@ -96,19 +96,20 @@ fn normalise(raw: &str, offset: usize) -> Result<Cow<'_, str>, At> {
     value.push_str(&raw[..first]);
     let mut at = first;
     while let Some(byte) = raw.as_bytes().get(at) {
-        match byte {
+        let length = match byte {
             b'<' => return Err((XmlFault::NotWellFormed("`<` in an attribute's value".into()), offset + at)),
             b'&' => {
                 let end = memchr::memchr(b';', &raw.as_bytes()[at..])
                     .ok_or_else(|| (XmlFault::NotWellFormed("`&` without `;`".into()), offset + at))?;
                 value.push(scan::resolve(&raw[at + 1..at + end]).map_err(|fault| (fault, offset + at))?);
-                at += end + 1;
-                continue;
+                end + 1
             }
-            b'\r' if raw.as_bytes().get(at + 1) == Some(&b'\n') => {}
-            _ => value.push(' '),
-        }
-        at += 1;
+            _ => {
+                value.push(' ');
+                if raw[at..].starts_with("\r\n") { 2 } else { 1 }
+            }
+        };
+        at += length;
         let run = raw[at..].bytes().position(special).unwrap_or(raw.len() - at);
         value.push_str(&raw[at..at + run]);
         at += run;

@@ -87,6 +87,9 @@ pub enum XmlFault {
     /// A namespace declaration that is not allowed.
     #[error("namespace declaration is wrong: {0}")]
     BadNamespace(String),
+    /// A relative namespace URI, which canonical XML does not take.
+    #[error("namespace `{0}` is a relative URI, which canonical XML does not take")]
+    RelativeNamespace(String),
     /// One attribute twice, also by way of two prefixes for one namespace.
     #[error("attribute `{0}` stands twice")]
     DuplicateAttribute(String),
@@ -126,6 +129,7 @@ impl XmlFault {
             Self::ContentAfterRoot => "KOUAN-XML-CONTENT-AFTER-ROOT",
             Self::UndeclaredPrefix(_) => "KOUAN-XML-UNDECLARED-PREFIX",
             Self::BadNamespace(_) => "KOUAN-XML-BAD-NAMESPACE",
+            Self::RelativeNamespace(_) => "KOUAN-XML-RELATIVE-NAMESPACE",
             Self::DuplicateAttribute(_) => "KOUAN-XML-DUPLICATE-ATTRIBUTE",
         }
     }
@@ -155,6 +159,7 @@ impl XmlFault {
             Self::ContentAfterRoot => "根元素之后还有内容".into(),
             Self::UndeclaredPrefix(prefix) => format!("命名空间前缀“{prefix}”没有声明"),
             Self::BadNamespace(detail) => format!("命名空间声明不正确：{detail}"),
+            Self::RelativeNamespace(uri) => format!("命名空间“{uri}”是相对 URI，不能规范化"),
             Self::DuplicateAttribute(name) => format!("属性“{name}”重复出现"),
         }
     }

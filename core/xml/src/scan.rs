@@ -372,7 +372,9 @@ impl<'a> Scanner<'a> {
                 if cut { XmlFault::Truncated } else { XmlFault::NotWellFormed("unknown markup after `<!`".into()) }
             }
             QuickError::Syntax(_) => XmlFault::Truncated,
-            QuickError::IllFormed(IllFormedError::UnclosedReference) if !rest.contains(['<', '&', ';', ' ']) => {
+            QuickError::IllFormed(IllFormedError::UnclosedReference)
+                if !rest.trim_start_matches('&').contains(['<', '&', ';', ' ']) =>
+            {
                 XmlFault::Truncated
             }
             QuickError::IllFormed(IllFormedError::UnclosedReference) => {
