@@ -68,7 +68,15 @@ impl CodeTable {
             other => return Err(LoadError::whole(BAD_CODES, path, format!("complete={other} is neither yes nor no"))),
         };
         let rows = rows(path, text)?;
-        Ok(Self { name, name_zh: of("name_zh"), name_en: of("name_en"), complete, source: of("source"), date: of("date"), rows })
+        Ok(Self {
+            name,
+            name_zh: of("name_zh"),
+            name_en: of("name_en"),
+            complete,
+            source: of("source"),
+            date: of("date"),
+            rows,
+        })
     }
 
     /// What the table says of `code` on `date` (yyyy-MM-dd; `None` = whenever).
@@ -93,7 +101,9 @@ pub(crate) fn in_force(date: &str, from: &str, to: &str) -> bool {
 
 /// Whether `text` is a day written yyyy-MM-dd.
 pub(crate) fn is_day(text: &str) -> bool {
-    text.len() == 10 && crate::value::is_date8(&text.replace('-', "")) && text.bytes().filter(|b| *b == b'-').count() == 2
+    text.len() == 10
+        && crate::value::is_date8(&text.replace('-', ""))
+        && text.bytes().filter(|b| *b == b'-').count() == 2
 }
 
 fn rows(path: &str, text: &str) -> Result<Vec<Code>, LoadError> {
@@ -105,7 +115,10 @@ fn rows(path: &str, text: &str) -> Result<Vec<Code>, LoadError> {
     };
     let header = reader.headers().map_err(|e| wrong(0, e.to_string()))?;
     if header.iter().take(3).ne(["code", "zh", "en"]) {
-        return Err(wrong(header.position().map_or(0, csv::Position::line), "the header is not code,zh,en,from,to".into()));
+        return Err(wrong(
+            header.position().map_or(0, csv::Position::line),
+            "the header is not code,zh,en,from,to".into(),
+        ));
     }
     let mut rows = Vec::new();
     for record in reader.records() {

@@ -57,7 +57,13 @@ impl Model {
     }
 
     /// Takes a child. With `lenient`, required parts may be skipped: they are added to `missing`.
-    pub(crate) fn accept(&self, levels: &mut Vec<Level>, child: Child<'_>, lenient: bool, missing: &mut Vec<u16>) -> Option<Match<'_>> {
+    pub(crate) fn accept(
+        &self,
+        levels: &mut Vec<Level>,
+        child: Child<'_>,
+        lenient: bool,
+        missing: &mut Vec<u16>,
+    ) -> Option<Match<'_>> {
         let mut skipped = Vec::new();
         let enters = |node: u16| if lenient { self.holds(node, child) } else { self.begins(node, child) };
         if levels.is_empty() {
@@ -142,7 +148,13 @@ impl Model {
     }
 
     /// Goes down to the leaf that takes the child; the caller has seen that there is one.
-    fn descend(&self, levels: &mut Vec<Level>, node: u16, child: Child<'_>, missing: &mut Vec<u16>) -> Option<Match<'_>> {
+    fn descend(
+        &self,
+        levels: &mut Vec<Level>,
+        node: u16,
+        child: Child<'_>,
+        missing: &mut Vec<u16>,
+    ) -> Option<Match<'_>> {
         let depth = levels.len();
         levels.push(Level { node, count: 1, at: 0 });
         match &self.node(node).kind {
@@ -150,13 +162,19 @@ impl Model {
             NodeKind::Any(wildcard) => Some(Match::Wild(wildcard)),
             NodeKind::Sequence(list) => {
                 // A strict beginning first; what lies deeper only if there is none.
-                let at = list.iter().position(|n| self.begins(*n, child)).or_else(|| list.iter().position(|n| self.holds(*n, child)))?;
+                let at = list
+                    .iter()
+                    .position(|n| self.begins(*n, child))
+                    .or_else(|| list.iter().position(|n| self.holds(*n, child)))?;
                 missing.extend(list.iter().take(at).filter(|n| !self.node(**n).emptiable));
                 levels[depth].at = at as u16;
                 self.descend(levels, *list.get(at)?, child, missing)
             }
             NodeKind::Choice(list) => {
-                let at = list.iter().position(|n| self.begins(*n, child)).or_else(|| list.iter().position(|n| self.holds(*n, child)))?;
+                let at = list
+                    .iter()
+                    .position(|n| self.begins(*n, child))
+                    .or_else(|| list.iter().position(|n| self.holds(*n, child)))?;
                 levels[depth].at = at as u16;
                 self.descend(levels, *list.get(at)?, child, missing)
             }

@@ -1,8 +1,8 @@
 //! The compiled schema: tables that refer to each other by index. Built by [`crate::xsd`], read by the validator.
 
+use crate::names::Names;
 use crate::value::Simple;
 use kouan_sdk::Severity;
-use crate::names::Names;
 
 /// Index of a namespace; 0 = none.
 pub(crate) type NamespaceId = u16;
@@ -234,8 +234,6 @@ pub(crate) enum Content {
     Flat(Flat),
     /// Everything else: nested groups.
     Model(Model),
-    /// `xs:anyType`.
-    Anything,
 }
 
 /// One element particle.
@@ -303,7 +301,7 @@ impl Content {
         match self {
             Self::Flat(flat) => flat.by_name.get(name).copied(),
             Self::Model(model) => model.by_name.get(name).copied(),
-            Self::Empty | Self::Anything => None,
+            Self::Empty => None,
         }
     }
 
@@ -312,7 +310,7 @@ impl Content {
         match self {
             Self::Flat(flat) => flat.particles.len(),
             Self::Model(model) => model.slots.len(),
-            Self::Empty | Self::Anything => 0,
+            Self::Empty => 0,
         }
     }
 
@@ -322,7 +320,7 @@ impl Content {
         match self {
             Self::Flat(flat) => flat.particles.get(index).map(|p| (p.element, p.max > 1)),
             Self::Model(model) => Some((*model.slots.get(index)?, *model.repeats.get(index)?)),
-            Self::Empty | Self::Anything => None,
+            Self::Empty => None,
         }
     }
 

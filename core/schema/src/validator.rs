@@ -120,7 +120,11 @@ impl ValidatorBuilder {
         for (path, bytes) in &self.codes {
             let table = CodeTable::read(path, bytes)?;
             if let Some(other) = codes.insert(table.name.clone(), table) {
-                return Err(LoadError::whole(DUPLICATE, path, format!("the code table {} stands in two files", other.name)));
+                return Err(LoadError::whole(
+                    DUPLICATE,
+                    path,
+                    format!("the code table {} stands in two files", other.name),
+                ));
             }
         }
         if let Some(name) = schema.code_tables().find(|name| !codes.contains_key(*name)) {
@@ -136,7 +140,8 @@ impl ValidatorBuilder {
         }
         for (number, path) in self.captures.iter().enumerate() {
             let id = wants.want_path(&schema, path);
-            let id = id.ok_or_else(|| LoadError::whole(UNKNOWN_PATH, "captures", format!("the schema has no {path}")))?;
+            let id =
+                id.ok_or_else(|| LoadError::whole(UNKNOWN_PATH, "captures", format!("the schema has no {path}")))?;
             wants.wants[id as usize].captures.push(number as u32);
         }
         let codes = Arc::new(codes);

@@ -100,6 +100,14 @@ impl Wants {
         Some(id)
     }
 
+    /// Names that a child of `parent` may have.
+    pub(crate) fn child_names<'s>(&self, schema: &'s Schema, parent: WantId) -> Vec<&'s str> {
+        let Some(Type::Complex(complex)) = self.get(parent).element.map(|id| schema.element(id).ty) else {
+            return Vec::new();
+        };
+        schema.complex(complex).content.names(schema)
+    }
+
     /// Wants a whole path, `/Root/Child/@Attribute`.
     pub(crate) fn want_path(&mut self, schema: &Schema, path: &str) -> Option<WantId> {
         let mut names = path.strip_prefix('/')?.split('/');

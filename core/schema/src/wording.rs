@@ -44,7 +44,10 @@ pub(crate) fn missing_one_of(labels: &[Texts]) -> Texts {
 
 pub(crate) fn required((zh, en): Texts, mode: Mode) -> Texts {
     match mode {
-        Mode::Draft => (format!("{zh}未填写，暂存和申报时都必填"), format!("{en} is not filled in; a draft needs it, and a declaration")),
+        Mode::Draft => (
+            format!("{zh}未填写，暂存和申报时都必填"),
+            format!("{en} is not filled in; a draft needs it, and a declaration"),
+        ),
         Mode::Declare => (format!("{zh}未填写，申报时必填"), format!("{en} is not filled in; a declaration needs it")),
     }
 }
@@ -63,7 +66,10 @@ pub(crate) fn unknown_attribute(name: &str, parent: Texts, near: Option<&str>) -
 
 pub(crate) fn order((zh, en): Texts, next: Option<Texts>) -> Texts {
     match next {
-        Some(next) => (format!("{zh}的位置不对，应在{}之前", next.0), format!("{en} is in the wrong place; it belongs before {}", next.1)),
+        Some(next) => (
+            format!("{zh}的位置不对，应在{}之前", next.0),
+            format!("{en} is in the wrong place; it belongs before {}", next.1),
+        ),
         None => (format!("{zh}的位置不对"), format!("{en} is in the wrong place")),
     }
 }
@@ -107,10 +113,7 @@ pub(crate) fn fixed((zh, en): Texts, value: &str, fixed: &str) -> Texts {
 pub(crate) fn unknown_code((zh, en): Texts, value: &str, table: &crate::codes::CodeTable) -> Texts {
     let name_zh = if table.name_zh.is_empty() { &table.name } else { &table.name_zh };
     let name_en = if table.name_en.is_empty() { &table.name } else { &table.name_en };
-    (
-        format!("{zh}值“{value}”不在代码表“{name_zh}”中"),
-        format!("{en}: “{value}” is not in the code table “{name_en}”"),
-    )
+    (format!("{zh}值“{value}”不在代码表“{name_zh}”中"), format!("{en}: “{value}” is not in the code table “{name_en}”"))
 }
 
 pub(crate) fn code_not_in_force((zh, en): Texts, value: &str, code: &crate::codes::Code) -> Texts {
@@ -149,27 +152,51 @@ pub(crate) fn fault((zh, en): Texts, value: &str, fault: &Fault<'_>) -> (&'stati
         Fault::TotalDigits { max, found } => {
             say("XSD-DIGITS", format!("有 {found} 位数字，最多 {max} 位"), format!("has {found} digits, {max} at most"))
         }
-        Fault::FractionDigits { max: 0, .. } => say("XSD-FRACTION", "不能有小数".into(), "must have no decimals".into()),
-        Fault::FractionDigits { max, found } => {
-            say("XSD-FRACTION", format!("有 {found} 位小数，最多 {max} 位"), format!("has {found} decimals, {max} at most"))
+        Fault::FractionDigits { max: 0, .. } => {
+            say("XSD-FRACTION", "不能有小数".into(), "must have no decimals".into())
         }
-        Fault::TooLow(bound) => say("XSD-RANGE", format!("应{} {}", low_zh(bound), bound.text), format!("must be {} {}", low_en(bound), bound.text)),
-        Fault::TooHigh(bound) => say("XSD-RANGE", format!("应{} {}", high_zh(bound), bound.text), format!("must be {} {}", high_en(bound), bound.text)),
-        Fault::TooShort { min, max: Some(max), found } | Fault::TooLong { min: Some(min), max, found } if min == max => {
-            say("XSD-LENGTH", format!("有 {found} 个字符，应为 {min} 个"), format!("has {found} characters, {min} are needed"))
+        Fault::FractionDigits { max, found } => say(
+            "XSD-FRACTION",
+            format!("有 {found} 位小数，最多 {max} 位"),
+            format!("has {found} decimals, {max} at most"),
+        ),
+        Fault::TooLow(bound) => say(
+            "XSD-RANGE",
+            format!("应{} {}", low_zh(bound), bound.text),
+            format!("must be {} {}", low_en(bound), bound.text),
+        ),
+        Fault::TooHigh(bound) => say(
+            "XSD-RANGE",
+            format!("应{} {}", high_zh(bound), bound.text),
+            format!("must be {} {}", high_en(bound), bound.text),
+        ),
+        Fault::TooShort { min, max: Some(max), found } | Fault::TooLong { min: Some(min), max, found }
+            if min == max =>
+        {
+            say(
+                "XSD-LENGTH",
+                format!("有 {found} 个字符，应为 {min} 个"),
+                format!("has {found} characters, {min} are needed"),
+            )
         }
-        Fault::TooShort { min, found, .. } => {
-            say("XSD-LENGTH", format!("有 {found} 个字符，至少 {min} 个"), format!("has {found} characters, {min} at least"))
-        }
-        Fault::TooLong { max, found, .. } => {
-            say("XSD-LENGTH", format!("有 {found} 个字符，最多 {max} 个"), format!("has {found} characters, {max} at most"))
-        }
+        Fault::TooShort { min, found, .. } => say(
+            "XSD-LENGTH",
+            format!("有 {found} 个字符，至少 {min} 个"),
+            format!("has {found} characters, {min} at least"),
+        ),
+        Fault::TooLong { max, found, .. } => say(
+            "XSD-LENGTH",
+            format!("有 {found} 个字符，最多 {max} 个"),
+            format!("has {found} characters, {max} at most"),
+        ),
         Fault::Bytes { max, found } => say(
             "XSD-BYTES",
             format!("长 {found} 字节，最多 {max} 字节(一个汉字 2 字节)"),
             format!("is {found} bytes long, {max} at most (a Han character is 2)"),
         ),
-        Fault::Pattern(pattern) => say("XSD-PATTERN", format!("不符合格式 {pattern}"), format!("does not match {pattern}")),
+        Fault::Pattern(pattern) => {
+            say("XSD-PATTERN", format!("不符合格式 {pattern}"), format!("does not match {pattern}"))
+        }
     }
 }
 
@@ -191,7 +218,10 @@ fn high_en(bound: &Bound) -> &'static str {
 
 fn form(base: &Base) -> (&'static str, &'static str) {
     match base {
-        Base::Decimal => ("不是合法的数字(不得含千分位逗号、空格或单位)", "is not a number (no thousands separators, blanks or units)"),
+        Base::Decimal => (
+            "不是合法的数字(不得含千分位逗号、空格或单位)",
+            "is not a number (no thousands separators, blanks or units)",
+        ),
         Base::Integer => ("不是合法的整数(只能是数字)", "is not a whole number (digits only)"),
         Base::Float => ("不是合法的数字", "is not a number"),
         Base::Boolean => ("应为 true、false、1 或 0", "must be true, false, 1 or 0"),

@@ -1,9 +1,9 @@
 //! Exact decimals as CEL values, so that `dec(a) <= dec(b)` reads as it means.
 
+use cel::ExecutionError;
 use cel::common::traits::{Adder, Comparer, Divider, Multiplier, Negator, Subtractor};
 use cel::common::types::{CelInt, Type};
 use cel::common::value::{CowVal, StaticVal, Val};
-use cel::ExecutionError;
 use rust_decimal::Decimal;
 use std::any::Any;
 use std::cmp::Ordering;
@@ -35,9 +35,15 @@ impl Dec {
     }
 }
 
-fn computed<'b, 'v>(name: &'static str, rhs: &dyn Val, with: impl Fn(Decimal) -> Option<Decimal>) -> Result<CowVal<'b, 'v>, ExecutionError> {
-    let other = Dec::of(rhs).ok_or_else(|| ExecutionError::function_error(name, "a decimal takes a decimal or an int"))?;
-    let result = with(other).ok_or_else(|| ExecutionError::function_error(name, "the result is too big, or a division by zero"))?;
+fn computed<'b, 'v>(
+    name: &'static str,
+    rhs: &dyn Val,
+    with: impl Fn(Decimal) -> Option<Decimal>,
+) -> Result<CowVal<'b, 'v>, ExecutionError> {
+    let other =
+        Dec::of(rhs).ok_or_else(|| ExecutionError::function_error(name, "a decimal takes a decimal or an int"))?;
+    let result = with(other)
+        .ok_or_else(|| ExecutionError::function_error(name, "the result is too big, or a division by zero"))?;
     Ok(CowVal::owned(Dec(result)))
 }
 
@@ -141,7 +147,8 @@ impl Negator for Dec {
 
 impl Comparer for Dec {
     fn compare(&self, rhs: &dyn Val) -> Result<Ordering, ExecutionError> {
-        let other = Dec::of(rhs).ok_or_else(|| ExecutionError::function_error("compare", "a decimal takes a decimal or an int"))?;
+        let other = Dec::of(rhs)
+            .ok_or_else(|| ExecutionError::function_error("compare", "a decimal takes a decimal or an int"))?;
         Ok(self.0.cmp(&other))
     }
 }

@@ -31,11 +31,14 @@ pub(super) fn context(codes: Tables) -> Context<'static, 'static> {
     add("isDec", boxed(|c| boolean(Dec::parse(text(c, 0)?).is_some())));
     add("isInt", boxed(|c| boolean(text(c, 0)?.parse::<i64>().is_ok())));
     add("close", boxed(|c| boolean(is_close(decimal(c, 0)?, decimal(c, 1)?, decimal(c, 2)?))));
-    add("round", boxed(|c| {
-        let places = u32::try_from(int(c, 1)?).unwrap_or(0);
-        let rounded = decimal(c, 0)?.round_dp_with_strategy(places, RoundingStrategy::MidpointAwayFromZero);
-        Ok(CowVal::owned(Dec(rounded)))
-    }));
+    add(
+        "round",
+        boxed(|c| {
+            let places = u32::try_from(int(c, 1)?).unwrap_or(0);
+            let rounded = decimal(c, 0)?.round_dp_with_strategy(places, RoundingStrategy::MidpointAwayFromZero);
+            Ok(CowVal::owned(Dec(rounded)))
+        }),
+    );
     add("sum", boxed(|c| sum(c).map(|d| CowVal::owned(Dec(d)))));
     add("unique", boxed(|c| boolean(unique(c)?)));
     add("contiguous", boxed(|c| boolean(contiguous(c)?)));
@@ -44,20 +47,26 @@ pub(super) fn context(codes: Tables) -> Context<'static, 'static> {
     add("usci", boxed(|c| boolean(check_digits::usci(text(c, 0)?))));
     add("iso6346", boxed(|c| boolean(check_digits::iso6346(text(c, 0)?))));
     add("imo", boxed(|c| boolean(check_digits::imo(text(c, 0)?))));
-    add("digit", boxed(|c| {
-        let at = usize::try_from(int(c, 1)?).ok();
-        let digit = at.and_then(|at| text(c, 0).ok()?.chars().nth(at)).map(String::from).unwrap_or_default();
-        Ok(CowVal::owned(CelString::from(digit)))
-    }));
+    add(
+        "digit",
+        boxed(|c| {
+            let at = usize::try_from(int(c, 1)?).ok();
+            let digit = at.and_then(|at| text(c, 0).ok()?.chars().nth(at)).map(String::from).unwrap_or_default();
+            Ok(CowVal::owned(CelString::from(digit)))
+        }),
+    );
     let tables = Arc::clone(&codes);
     add("code", boxed(move |c| boolean(matches!(look_up(&tables, c)?, Lookup::Known(_)))));
-    add("codeName", boxed(move |c| {
-        let name = match look_up(&codes, c)? {
-            Lookup::Known(code) | Lookup::NotInForce(code) => code.zh.clone(),
-            Lookup::Unknown => String::new(),
-        };
-        Ok(CowVal::owned(CelString::from(name)))
-    }));
+    add(
+        "codeName",
+        boxed(move |c| {
+            let name = match look_up(&codes, c)? {
+                Lookup::Known(code) | Lookup::NotInForce(code) => code.zh.clone(),
+                Lookup::Unknown => String::new(),
+            };
+            Ok(CowVal::owned(CelString::from(name)))
+        }),
+    );
     context
 }
 
@@ -65,13 +74,19 @@ mod cel_function {
     use super::{CowVal, FunctionContext, Result};
 
     /// A function as CEL keeps it.
-    pub(super) type Boxed =
-        Box<dyn for<'context, 'call> Fn(&mut FunctionContext<'context, 'call>) -> Result<CowVal<'context, 'call>> + Send + Sync>;
+    pub(super) type Boxed = Box<
+        dyn for<'context, 'call> Fn(&mut FunctionContext<'context, 'call>) -> Result<CowVal<'context, 'call>>
+            + Send
+            + Sync,
+    >;
 }
 
 fn boxed<F>(function: F) -> cel_function::Boxed
 where
-    F: for<'context, 'call> Fn(&mut FunctionContext<'context, 'call>) -> Result<CowVal<'context, 'call>> + Send + Sync + 'static,
+    F: for<'context, 'call> Fn(&mut FunctionContext<'context, 'call>) -> Result<CowVal<'context, 'call>>
+        + Send
+        + Sync
+        + 'static,
 {
     let boxed: cel_function::Boxed = Box::new(function);
     boxed.into_function()
@@ -82,7 +97,8 @@ fn boolean<'b, 'v>(value: bool) -> Result<CowVal<'b, 'v>> {
 }
 
 fn argument<'c>(context: &'c FunctionContext<'_, '_>, at: usize) -> Result<&'c (dyn Val + 'c)> {
-    let argument = context.args.get(at).ok_or_else(|| ExecutionError::invalid_argument_count(at + 1, context.args.len()))?;
+    let argument =
+        context.args.get(at).ok_or_else(|| ExecutionError::invalid_argument_count(at + 1, context.args.len()))?;
     Ok(argument.as_ref())
 }
 
@@ -167,6 +183,7 @@ fn look_up<'t>(tables: &'t Tables, context: &FunctionContext<'_, '_>) -> Result<
     let name = text(context, 0)?;
     let table = tables.get(name).ok_or_else(|| context.error(format!("there is no code table {name}")))?;
     let today = context.ptx.get_variable(TODAY);
-    let today = today.as_ref().and_then(|day| day.downcast_ref::<CelString<'_>>()).map(|s| s.inner()).filter(|s| !s.is_empty());
+    let today =
+        today.as_ref().and_then(|day| day.downcast_ref::<CelString<'_>>()).map(|s| s.inner()).filter(|s| !s.is_empty());
     Ok(table.lookup(text(context, 1)?, today))
 }

@@ -2,10 +2,10 @@
 
 use crate::run::Seen;
 use crate::wants::{Want, WantId, Wants};
+use cel::ExecutionError;
 use cel::common::traits::{Container, Indexer, Iterable, Iterator as CelIterator, Sizer};
 use cel::common::types::{CelInt, CelString, LIST_TYPE, MAP_TYPE, Type};
 use cel::common::value::{CowVal, StaticVal, Val};
-use cel::ExecutionError;
 use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -258,7 +258,8 @@ impl Val for List {
     }
     fn equals(&self, other: &dyn Val) -> bool {
         other.downcast_ref::<List>().is_some_and(|other| {
-            self.0.len() == other.0.len() && self.0.iter().zip(other.0.iter()).all(|(a, b)| a.as_val().equals(b.as_val()))
+            self.0.len() == other.0.len()
+                && self.0.iter().zip(other.0.iter()).all(|(a, b)| a.as_val().equals(b.as_val()))
         })
     }
     fn clone_as_boxed<'v>(&self) -> Box<dyn Val + 'v> {

@@ -3,8 +3,8 @@
 use super::values::Subject;
 use super::{Holds, NO_NODE, Run, Seen};
 use crate::schema::{Attribute, Complex};
-use kouan_xml::Start;
 use crate::wording;
+use kouan_xml::Start;
 
 const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
@@ -27,11 +27,18 @@ impl<'v> Run<'v> {
             if namespace == XSI && matches!(attribute.local, "schemaLocation" | "noNamespaceSchemaLocation") {
                 continue;
             }
-            let exact = declared.iter().position(|a| *a.name == *attribute.local && self.schema.namespace(a.namespace) == namespace);
-            let alias = || declared.iter().position(|a| a.notes.aliases.iter().any(|alias| **alias == *attribute.local));
+            let exact = declared
+                .iter()
+                .position(|a| *a.name == *attribute.local && self.schema.namespace(a.namespace) == namespace);
+            let alias =
+                || declared.iter().position(|a| a.notes.aliases.iter().any(|alias| **alias == *attribute.local));
             match exact.or_else(alias).and_then(|at| Some((at, declared.get(at)?))) {
                 Some((at, declaration)) => {
-                    let filled = self.attribute(declaration, attribute.value, attribute.value_offset..attribute.value_offset + attribute.value.len());
+                    let filled = self.attribute(
+                        declaration,
+                        attribute.value,
+                        attribute.value_offset..attribute.value_offset + attribute.value.len(),
+                    );
                     if let Some(met) = met.get_mut(at) {
                         *met = filled || self.options.strict;
                     }
@@ -39,7 +46,11 @@ impl<'v> Run<'v> {
                 None if complex.is_some_and(|c| self.wildcard_takes(c, namespace)) => {}
                 None => {
                     let near = wording::nearest(attribute.local, declared.iter().map(|a| &*a.name));
-                    self.unknown_attribute(attribute.name, near, attribute.offset..attribute.offset + attribute.name.len());
+                    self.unknown_attribute(
+                        attribute.name,
+                        near,
+                        attribute.offset..attribute.offset + attribute.name.len(),
+                    );
                 }
             }
         }
@@ -65,7 +76,18 @@ impl<'v> Run<'v> {
             let parent = if frame.node == NO_NODE { NO_NODE } else { frame.node };
             let (mark, element, content) = (at.clone(), at.clone(), at);
             let value = Some(value.into());
-            self.seen.push(Seen { want, parent, index: 1, repeats: false, mark, element, content, self_closing: false, value, filled });
+            self.seen.push(Seen {
+                want,
+                parent,
+                index: 1,
+                repeats: false,
+                mark,
+                element,
+                content,
+                self_closing: false,
+                value,
+                filled,
+            });
         }
         filled
     }

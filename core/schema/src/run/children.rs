@@ -3,9 +3,9 @@
 use super::{BEFORE, Count, Frame, Holds, Run, Step};
 use crate::model::{Child, Match};
 use crate::schema::{Content, Element, ElementId, Flat, Model, NodeKind, Order, Process, Slot, Wildcard};
-use kouan_xml::Start;
 use crate::wording;
 use kouan_sdk::Severity;
+use kouan_xml::Start;
 
 /// What a child turned out to be.
 enum Accepted<'v> {
@@ -34,7 +34,6 @@ impl<'v> Run<'v> {
                     self.stray_element(tag);
                     return Step::Skip;
                 }
-                Content::Anything => return Step::Skip,
                 Content::Flat(flat) => self.accept_flat(flat, tag),
                 Content::Model(model) => self.accept_model(model, depth - 1, tag),
             },
@@ -224,6 +223,7 @@ fn repeats(model: &Model, slot: Slot) -> bool {
 fn most(model: &Model, slot: Slot) -> Option<u32> {
     let mut of_slot = model.nodes.iter().filter(|n| matches!(n.kind, NodeKind::Element { slot: s, .. } if s == slot));
     let node = of_slot.next()?;
-    let grouped = model.nodes.iter().any(|n| n.max > 1 && !matches!(n.kind, NodeKind::Element { .. } | NodeKind::Any(_)));
+    let grouped =
+        model.nodes.iter().any(|n| n.max > 1 && !matches!(n.kind, NodeKind::Element { .. } | NodeKind::Any(_)));
     (of_slot.next().is_none() && !grouped && node.max != crate::schema::UNBOUNDED).then_some(node.max)
 }

@@ -42,7 +42,8 @@ impl<'v> Run<'v> {
             if frames_root != Some(self.root_of(*want)) {
                 continue;
             }
-            let value = self.seen.iter().filter(|s| s.want == *want).find_map(|s| s.value.as_deref().filter(|v| !v.is_empty()));
+            let value =
+                self.seen.iter().filter(|s| s.want == *want).find_map(|s| s.value.as_deref().filter(|v| !v.is_empty()));
             match by.values.iter().find(|(known, _)| Some(known.as_str()) == value) {
                 Some((_, mode)) => return Some(*mode),
                 None => default = default.or(by.default),

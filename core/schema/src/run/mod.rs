@@ -11,8 +11,8 @@ use crate::model::Level;
 use crate::schema::{ComplexId, Content, ElementId, Mode, Schema, SimpleId, Slot, Type};
 use crate::validator::{CheckOptions, Outcome, Validator};
 use crate::wants::WantId;
-use report::Raised;
 use kouan_xml::{Decoded, Event, Limits, Reader, Start, XmlError};
+use report::Raised;
 use std::ops::Range;
 
 /// Judges a document.
@@ -189,7 +189,8 @@ impl<'v> Run<'v> {
     }
 
     /// Opens an element that was accepted.
-    fn open(&mut self, element: ElementId, slot: Slot, repeats: bool, tag: &Start<'_, '_>)  {
+    fn open(&mut self, element: ElementId, slot: Slot, repeats: bool, tag: &Start<'_, '_>) {
+        let end = tag.offset + tag.length;
         let declaration = self.schema.element(element);
         let parent = self.frames.last();
         let index = parent.and_then(|p| self.counts.get(p.counts + usize::from(slot))).map_or(1, |count| count.seen);
@@ -223,7 +224,18 @@ impl<'v> Run<'v> {
             node = self.seen.len() as u32;
             let mark = tag.offset + 1..tag.offset + 1 + tag.name.len();
             let (element, content) = (tag.offset..end, end..end);
-            self.seen.push(Seen { want, parent: parent_node, index, repeats, mark, element, content, self_closing: false, value: None, filled: false });
+            self.seen.push(Seen {
+                want,
+                parent: parent_node,
+                index,
+                repeats,
+                mark,
+                element,
+                content,
+                self_closing: false,
+                value: None,
+                filled: false,
+            });
         }
         self.text.clear();
         self.text_at = end..end;

@@ -3,10 +3,10 @@
 use super::values::Subject;
 use super::{Count, Run};
 use crate::schema::{Attribute, Element, ElementId, Mode, Model, Notes, Particle};
-use kouan_xml::Start;
 use crate::validator::{Enforcement, MOST_FINDINGS};
 use crate::wording::{self, Texts};
 use kouan_sdk::{Finding, Severity};
+use kouan_xml::Start;
 use std::ops::Range;
 
 /// A finding whose place is still an offset in the decoded text.
@@ -79,7 +79,14 @@ impl<'v> Run<'v> {
     }
 
     /// An element that is being entered, or one that is none.
-    fn about_tag(&mut self, rule: &'static str, severity: Severity, tag: &Start<'_, '_>, element: Option<&'v Element>, texts: Texts) {
+    fn about_tag(
+        &mut self,
+        rule: &'static str,
+        severity: Severity,
+        tag: &Start<'_, '_>,
+        element: Option<&'v Element>,
+        texts: Texts,
+    ) {
         let xpath = format!("{}/{}", self.xpath(), tag.local);
         let mark = tag.offset + 1..tag.offset + 1 + tag.name.len();
         let notes = element.map(|e| &e.notes);
@@ -119,7 +126,16 @@ impl<'v> Run<'v> {
             None => ("", None),
         };
         let mark = trimmed_range(text, place);
-        self.raise(Told { rule: "XSD-TEXT", severity: Severity::Error, xpath, field, notes, value: Some(&shown), texts, mark });
+        self.raise(Told {
+            rule: "XSD-TEXT",
+            severity: Severity::Error,
+            xpath,
+            field,
+            notes,
+            value: Some(&shown),
+            texts,
+            mark,
+        });
     }
 
     pub(super) fn too_many(&mut self, element: ElementId, tag: &Start<'_, '_>, max: u32) {
@@ -132,7 +148,13 @@ impl<'v> Run<'v> {
         self.about_tag("XSD-TOO-MANY", Severity::Error, tag, None, texts);
     }
 
-    pub(super) fn wrong_order(&mut self, element: ElementId, tag: &Start<'_, '_>, next: Option<ElementId>, severity: Severity) {
+    pub(super) fn wrong_order(
+        &mut self,
+        element: ElementId,
+        tag: &Start<'_, '_>,
+        next: Option<ElementId>,
+        severity: Severity,
+    ) {
         let texts = wording::order(self.element_label(element), next.map(|n| self.element_label(n)));
         self.about_tag("XSD-ORDER", severity, tag, Some(self.schema.element(element)), texts);
     }
@@ -156,7 +178,16 @@ impl<'v> Run<'v> {
         };
         let (mark, xpath) = self.place_of_child(&element.name, count);
         let notes = Some(&element.notes);
-        self.raise(Told { rule: "XSD-MISSING", severity: Severity::Error, xpath, field: &element.name, notes, value: None, texts, mark });
+        self.raise(Told {
+            rule: "XSD-MISSING",
+            severity: Severity::Error,
+            xpath,
+            field: &element.name,
+            notes,
+            value: None,
+            texts,
+            mark,
+        });
     }
 
     pub(super) fn missing_in_model(&mut self, model: &Model, node: u16, mark: Range<usize>) {
@@ -171,13 +202,31 @@ impl<'v> Run<'v> {
         let field = first.map_or("", |e| &e.name);
         let xpath = format!("{}/{field}", self.xpath());
         let notes = first.map(|e| &e.notes);
-        self.raise(Told { rule: "XSD-MISSING", severity: Severity::Error, xpath, field, notes, value: None, texts, mark });
+        self.raise(Told {
+            rule: "XSD-MISSING",
+            severity: Severity::Error,
+            xpath,
+            field,
+            notes,
+            value: None,
+            texts,
+            mark,
+        });
     }
 
     pub(super) fn missing_wild(&mut self) {
         let texts = wording::missing(("其他内容".to_owned(), "something else".to_owned()));
         let (xpath, mark) = (self.xpath(), self.open_mark());
-        self.raise(Told { rule: "XSD-MISSING", severity: Severity::Error, xpath, field: "", notes: None, value: None, texts, mark });
+        self.raise(Told {
+            rule: "XSD-MISSING",
+            severity: Severity::Error,
+            xpath,
+            field: "",
+            notes: None,
+            value: None,
+            texts,
+            mark,
+        });
     }
 
     /// An empty element that is required; it has just been closed.
@@ -187,20 +236,47 @@ impl<'v> Run<'v> {
         let at = if repeats || index > 1 { format!("[{index}]") } else { String::new() };
         let xpath = format!("{}/{}{at}", self.xpath(), element.name);
         let notes = Some(&element.notes);
-        self.raise(Told { rule: "XSD-MISSING", severity: Severity::Error, xpath, field: &element.name, notes, value: None, texts, mark });
+        self.raise(Told {
+            rule: "XSD-MISSING",
+            severity: Severity::Error,
+            xpath,
+            field: &element.name,
+            notes,
+            value: None,
+            texts,
+            mark,
+        });
     }
 
     pub(super) fn missing_attribute(&mut self, attribute: &'v Attribute) {
         let texts = wording::missing(wording::label(&attribute.name, &attribute.notes));
         let xpath = format!("{}/@{}", self.xpath(), attribute.name);
         let (notes, mark) = (Some(&attribute.notes), self.open_mark());
-        self.raise(Told { rule: "XSD-MISSING", severity: Severity::Error, xpath, field: &attribute.name, notes, value: None, texts, mark });
+        self.raise(Told {
+            rule: "XSD-MISSING",
+            severity: Severity::Error,
+            xpath,
+            field: &attribute.name,
+            notes,
+            value: None,
+            texts,
+            mark,
+        });
     }
 
     pub(super) fn unknown_attribute(&mut self, name: &str, near: Option<&str>, mark: Range<usize>) {
         let texts = wording::unknown_attribute(name, self.open_label(), near);
         let xpath = format!("{}/@{name}", self.xpath());
-        self.raise(Told { rule: "XSD-ATTRIBUTE", severity: Severity::Error, xpath, field: name, notes: None, value: None, texts, mark });
+        self.raise(Told {
+            rule: "XSD-ATTRIBUTE",
+            severity: Severity::Error,
+            xpath,
+            field: name,
+            notes: None,
+            value: None,
+            texts,
+            mark,
+        });
     }
 
     pub(super) fn required(&mut self, element: ElementId, mode: Mode, xpath: String, mark: Range<usize>) {
@@ -211,7 +287,16 @@ impl<'v> Run<'v> {
             Mode::Declare => "XSD-REQUIRED-DECLARE",
         };
         let notes = Some(&element.notes);
-        self.raise(Told { rule, severity: Severity::Error, xpath, field: &element.name, notes, value: None, texts, mark });
+        self.raise(Told {
+            rule,
+            severity: Severity::Error,
+            xpath,
+            field: &element.name,
+            notes,
+            value: None,
+            texts,
+            mark,
+        });
     }
 
     #[allow(clippy::too_many_arguments)]

@@ -29,7 +29,13 @@ impl<'v> From<&'v Element> for Subject<'v> {
 
 impl<'v> From<&'v Attribute> for Subject<'v> {
     fn from(attribute: &'v Attribute) -> Self {
-        Self { name: &attribute.name, notes: &attribute.notes, fixed: attribute.fixed.as_deref(), default: false, attribute: true }
+        Self {
+            name: &attribute.name,
+            notes: &attribute.notes,
+            fixed: attribute.fixed.as_deref(),
+            default: false,
+            attribute: true,
+        }
     }
 }
 
@@ -81,7 +87,9 @@ impl<'v> Run<'v> {
         self.counts.truncate(frame.counts);
         let Some(parent) = self.frames.last_mut() else { return };
         parent.filled |= filled;
-        if let Some(count) = self.counts.get_mut(parent.counts + usize::from(frame.slot)).filter(|_| frame.slot != Slot::MAX) {
+        if let Some(count) =
+            self.counts.get_mut(parent.counts + usize::from(frame.slot)).filter(|_| frame.slot != Slot::MAX)
+        {
             count.filled |= filled;
         }
         if !filled && !self.options.strict {
@@ -103,7 +111,13 @@ impl<'v> Run<'v> {
     }
 
     /// Judges a value; whether there is one, and what it is without blanks.
-    pub(super) fn judge<'t>(&mut self, ty: SimpleId, subject: Subject<'v>, raw: &'t str, at: Range<usize>) -> (bool, Cow<'t, str>) {
+    pub(super) fn judge<'t>(
+        &mut self,
+        ty: SimpleId,
+        subject: Subject<'v>,
+        raw: &'t str,
+        at: Range<usize>,
+    ) -> (bool, Cow<'t, str>) {
         let simple = self.schema.simple(ty);
         let keep = self.options.strict || subject.notes.keep == Some(true);
         let value = value::normalized(raw, simple.blanks, keep);
@@ -115,15 +129,19 @@ impl<'v> Run<'v> {
         let max_bytes = subject.notes.max_bytes.filter(|_| !self.options.strict);
         if let Some(fault) = value::fault(self.schema, simple, &value, max_bytes) {
             let (rule, texts) = wording::fault(wording::label(subject.name, subject.notes), &value, &fault);
-            let severity = if rule == "XSD-TYPE" { Severity::Error } else { subject.notes.severity.unwrap_or(Severity::Error) };
+            let severity =
+                if rule == "XSD-TYPE" { Severity::Error } else { subject.notes.severity.unwrap_or(Severity::Error) };
             self.wrong_value(rule, severity, subject, &value, raw, at, texts);
             return (true, value);
         }
         if let Some(fixed) = subject.fixed {
-            let wanted = value::normalized(fixed, if keep { simple.blanks } else { simple.blanks.max(Blanks::Replace) }, keep);
-            let same = value == wanted || value::compare(&simple.base, &value, &wanted) == Some(std::cmp::Ordering::Equal);
+            let wanted =
+                value::normalized(fixed, if keep { simple.blanks } else { simple.blanks.max(Blanks::Replace) }, keep);
+            let same =
+                value == wanted || value::compare(&simple.base, &value, &wanted) == Some(std::cmp::Ordering::Equal);
             if !same {
-                let texts = wording::fixed(wording::label(subject.name, subject.notes), &wording::shortened(&value), &wanted);
+                let texts =
+                    wording::fixed(wording::label(subject.name, subject.notes), &wording::shortened(&value), &wanted);
                 self.wrong_value("XSD-FIXED", Severity::Error, subject, &value, raw, at, texts);
                 return (true, value);
             }
@@ -162,7 +180,10 @@ impl<'v> Run<'v> {
                 }
                 for slot in &flat.musts {
                     let at = usize::from(*slot);
-                    let (Some(particle), Some(count)) = (flat.particles.get(at), self.counts.get(counts + at).copied()) else { continue };
+                    let (Some(particle), Some(count)) = (flat.particles.get(at), self.counts.get(counts + at).copied())
+                    else {
+                        continue;
+                    };
                     let short = count.seen < particle.min;
                     if short || (particle.min > 0 && !count.filled && !self.options.strict) {
                         self.missing_in_row(particle, count);
@@ -190,13 +211,16 @@ impl<'v> Run<'v> {
                 }
                 for slot in &model.musts {
                     let at = usize::from(*slot);
-                    let (Some(element), Some(count)) = (model.slots.get(at), self.counts.get(counts + at).copied()) else { continue };
+                    let (Some(element), Some(count)) = (model.slots.get(at), self.counts.get(counts + at).copied())
+                    else {
+                        continue;
+                    };
                     if !count.filled && !told {
                         self.lacks(*element, count);
                     }
                 }
             }
-            Content::Empty | Content::Anything => {}
+            Content::Empty => {}
         }
     }
 

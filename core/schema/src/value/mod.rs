@@ -5,8 +5,8 @@ mod decimal;
 mod moment;
 mod pattern;
 
-pub use bytes::gb_length;
 pub(crate) use bytes::exceeds;
+pub use bytes::gb_length;
 pub(crate) use decimal::Digits;
 pub(crate) use moment::{MomentKind, is_date8};
 pub(crate) use pattern::Pattern;
@@ -118,7 +118,8 @@ pub(crate) fn normalized(text: &str, blanks: Blanks, keep: bool) -> Cow<'_, str>
         Blanks::Collapse => {
             let text = trimmed(text);
             let bytes = text.as_bytes();
-            let loose = bytes.iter().any(|b| matches!(b, b'\t' | b'\n' | b'\r')) || bytes.windows(2).any(|w| w == b"  ");
+            let loose =
+                bytes.iter().any(|b| matches!(b, b'\t' | b'\n' | b'\r')) || bytes.windows(2).any(|w| w == b"  ");
             if loose {
                 Cow::Owned(text.split([' ', '\t', '\n', '\r']).filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" "))
             } else {
@@ -134,7 +135,12 @@ pub(crate) fn trimmed(text: &str) -> &str {
 }
 
 /// The first thing wrong with `value` (already [`normalized`]).
-pub(crate) fn fault<'s>(schema: &'s Schema, simple: &'s Simple, value: &str, max_bytes: Option<u32>) -> Option<Fault<'s>> {
+pub(crate) fn fault<'s>(
+    schema: &'s Schema,
+    simple: &'s Simple,
+    value: &str,
+    max_bytes: Option<u32>,
+) -> Option<Fault<'s>> {
     if let Base::Union(members) = &simple.base {
         if let Some(fault) = union_fault(schema, members, value) {
             return Some(fault);
@@ -199,7 +205,8 @@ fn float(value: &str) -> Option<f64> {
 fn is_token(kind: &str, value: &str) -> bool {
     match kind {
         "language" => value.split('-').enumerate().all(|(at, part)| {
-            let letters = part.bytes().all(|b| if at == 0 { b.is_ascii_alphabetic() } else { b.is_ascii_alphanumeric() });
+            let letters =
+                part.bytes().all(|b| if at == 0 { b.is_ascii_alphabetic() } else { b.is_ascii_alphanumeric() });
             (1..=8).contains(&part.len()) && letters
         }),
         "NMTOKEN" => !value.is_empty() && value.chars().all(is_name_char),

@@ -80,7 +80,11 @@ pub(crate) fn is_duration(text: &str) -> bool {
             let (number, rest) = (text.get(..end)?, text.get(end + 1..)?);
             let pointed = number.contains('.');
             let well = if pointed {
-                fraction && *unit == b'S' && number.split('.').count() == 2 && !number.starts_with('.') && !number.ends_with('.')
+                fraction
+                    && *unit == b'S'
+                    && number.split('.').count() == 2
+                    && !number.starts_with('.')
+                    && !number.ends_with('.')
             } else {
                 !number.is_empty()
             };
@@ -202,7 +206,16 @@ mod tests {
         for good in ["2026-01-12", "2024-02-29", "2026-01-12Z", "2026-01-12+08:00", "-0001-02-28", "12026-01-01"] {
             assert!(parse(MomentKind::Date, good).is_some(), "{good}");
         }
-        for bad in ["2026-02-29", "2026-13-01", "2026-00-01", "2026-1-1", "20260112", "0000-01-01", "2026-01-12 ", "2026-01-12+15:00"] {
+        for bad in [
+            "2026-02-29",
+            "2026-13-01",
+            "2026-00-01",
+            "2026-1-1",
+            "20260112",
+            "0000-01-01",
+            "2026-01-12 ",
+            "2026-01-12+15:00",
+        ] {
             assert!(parse(MomentKind::Date, bad).is_none(), "{bad}");
         }
         assert!(parse(MomentKind::DateTime, "2026-01-12T24:00:00").is_some());
@@ -224,7 +237,8 @@ mod tests {
     #[test]
     fn reads_eight_digits_as_a_day() {
         assert!(is_date8("20240229"));
-        for bad in ["20230229", "20261301", "2026011", "202601122", "2026-1-1", "２０２６０１１２", "00000101"] {
+        for bad in ["20230229", "20261301", "2026011", "202601122", "2026-1-1", "２０２６０１１２", "00000101"]
+        {
             assert!(!is_date8(bad), "{bad}");
         }
     }

@@ -110,7 +110,8 @@ fn clash(schema: &Schema, a: &Tree, b: &Tree) -> Option<String> {
             let (a, b) = (schema.element(*a), schema.element(*b));
             (a.name == b.name).then(|| a.name.to_string())
         }
-        (TreeKind::Element(element), TreeKind::Any(wildcard)) | (TreeKind::Any(wildcard), TreeKind::Element(element)) => {
+        (TreeKind::Element(element), TreeKind::Any(wildcard))
+        | (TreeKind::Any(wildcard), TreeKind::Element(element)) => {
             let element: &Element = schema.element(*element);
             wildcard.takes(schema, schema.namespace(element.namespace)).then(|| element.name.to_string())
         }

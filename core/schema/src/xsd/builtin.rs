@@ -46,4 +46,3 @@ pub(super) fn simple(name: &str) -> Option<Simple> {
         _ => None,
     }
 }
-

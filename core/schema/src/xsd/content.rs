@@ -3,8 +3,8 @@
 use super::structure::{Draft, Tree, TreeKind};
 use super::{DraftState, Loader, ambiguity};
 use crate::error::{AMBIGUOUS, LoadError, UNSUPPORTED};
-use crate::schema::{Complex, Content, Flat, Model, ModelNode, NodeKind, Order, Particle, Slot};
 use crate::names::Names;
+use crate::schema::{Complex, Content, Flat, Model, ModelNode, NodeKind, Order, Particle, Slot};
 
 impl Loader<'_> {
     /// Compiles all drafts, in the order of their ids.
@@ -34,9 +34,19 @@ impl Loader<'_> {
             return Ok(Content::Flat(flat));
         }
         if draft.notes.order != Order::Strict {
-            return Err(error(UNSUPPORTED, "k:order on anything but a sequence of differently named elements is not supported".into()));
+            return Err(error(
+                UNSUPPORTED,
+                "k:order on anything but a sequence of differently named elements is not supported".into(),
+            ));
         }
-        let model = Builder { loader: self, nodes: Vec::new(), by_name: Names::default(), slots: Vec::new(), repeats: Vec::new(), musts: Vec::new() };
+        let model = Builder {
+            loader: self,
+            nodes: Vec::new(),
+            by_name: Names::default(),
+            slots: Vec::new(),
+            repeats: Vec::new(),
+            musts: Vec::new(),
+        };
         model.build(&tree).map(Content::Model).map_err(|message| error(AMBIGUOUS, message))
     }
 
@@ -47,7 +57,9 @@ impl Loader<'_> {
             _ => return None,
         };
         let (children, tail) = match children.split_last() {
-            Some((Tree { kind: TreeKind::Any(wildcard), min, max }, rest)) => (rest, Some((wildcard.clone(), *min, *max))),
+            Some((Tree { kind: TreeKind::Any(wildcard), min, max }, rest)) => {
+                (rest, Some((wildcard.clone(), *min, *max)))
+            }
             _ => (children, None),
         };
         let mut particles = Vec::new();
@@ -65,7 +77,15 @@ impl Loader<'_> {
             }
             particles.push(Particle { element, min: child.min, max: child.max });
         }
-        Some(Flat { particles, order, all: matches!(tree.kind, TreeKind::All(_)), optional: tree.min == 0, by_name, musts, tail })
+        Some(Flat {
+            particles,
+            order,
+            all: matches!(tree.kind, TreeKind::All(_)),
+            optional: tree.min == 0,
+            by_name,
+            musts,
+            tail,
+        })
     }
 }
 
@@ -117,13 +137,16 @@ impl Builder<'_, '_> {
             list.iter().map(|child| this.node(child, repeated, chosen)).collect::<Result<Vec<_>, _>>()
         };
         let kind = match &tree.kind {
-            TreeKind::Element(element) => NodeKind::Element { element: *element, slot: self.slot(*element, repeated, chosen)? },
+            TreeKind::Element(element) => {
+                NodeKind::Element { element: *element, slot: self.slot(*element, repeated, chosen)? }
+            }
             TreeKind::Any(wildcard) => NodeKind::Any(wildcard.clone()),
             TreeKind::Sequence(list) => NodeKind::Sequence(children(self, list, optional)?),
             TreeKind::Choice(list) => NodeKind::Choice(children(self, list, true)?),
             TreeKind::All(_) => return Err("xs:all inside another group".to_owned()),
         };
-        let id = u16::try_from(self.nodes.len()).map_err(|_| "a content model with more than 65535 parts".to_owned())?;
+        let id =
+            u16::try_from(self.nodes.len()).map_err(|_| "a content model with more than 65535 parts".to_owned())?;
         let of = |n: &u16| self.nodes.get(usize::from(*n));
         let body_emptiable = match &kind {
             NodeKind::Element { .. } | NodeKind::Any(_) => false,
@@ -144,7 +167,13 @@ impl Builder<'_, '_> {
                 first
             }
         };
-        self.nodes.push(ModelNode { kind, min: tree.min, max: tree.max, emptiable: tree.min == 0 || body_emptiable, first });
+        self.nodes.push(ModelNode {
+            kind,
+            min: tree.min,
+            max: tree.max,
+            emptiable: tree.min == 0 || body_emptiable,
+            first,
+        });
         Ok(id)
     }
 

@@ -71,10 +71,15 @@ pub(super) fn parse<'d>(path: &str, text: &'d str) -> Result<Document<'d>, LoadE
     };
     for attribute in root.attributes().filter(|a| a.namespace().is_none()) {
         let known = ["targetNamespace", "elementFormDefault", "attributeFormDefault", "version", "id"];
-        let empty_default = ["blockDefault", "finalDefault"].contains(&attribute.name()) && attribute.value().is_empty();
+        let empty_default =
+            ["blockDefault", "finalDefault"].contains(&attribute.name()) && attribute.value().is_empty();
         if !known.contains(&attribute.name()) && !empty_default {
             let message = format!("the attribute {} of xs:schema is not supported", attribute.name());
-            return Err(LoadError { line: dom.text_pos_at(attribute.range().start).row, column: 1, ..LoadError::whole(UNSUPPORTED, path, message) });
+            return Err(LoadError {
+                line: dom.text_pos_at(attribute.range().start).row,
+                column: 1,
+                ..LoadError::whole(UNSUPPORTED, path, message)
+            });
         }
     }
     Ok(Document {

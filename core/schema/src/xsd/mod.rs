@@ -85,7 +85,11 @@ impl<'d> Place<'d> {
         for attribute in self.node.attributes() {
             let name = attribute.name();
             if attribute.namespace().is_none() && name != "id" && !known.contains(&name) {
-                return Err(self.refused(format!("the attribute {name}=\"{}\" of xs:{}", attribute.value(), self.tag())));
+                return Err(self.refused(format!(
+                    "the attribute {name}=\"{}\" of xs:{}",
+                    attribute.value(),
+                    self.tag()
+                )));
             }
         }
         Ok(())
@@ -214,7 +218,8 @@ impl<'d> Loader<'d> {
     fn find(&self, kind: Kind, name: Name<'d>, user: Place<'d>) -> Result<Place<'d>, LoadError> {
         self.index.get(&(kind, name)).copied().ok_or_else(|| {
             let near = self.index.keys().filter(|(k, _)| *k == kind).map(|(_, n)| n.local);
-            let hint = crate::wording::nearest(name.local, near).map(|n| format!(" (is {n} meant?)")).unwrap_or_default();
+            let hint =
+                crate::wording::nearest(name.local, near).map(|n| format!(" (is {n} meant?)")).unwrap_or_default();
             user.error(UNKNOWN_NAME, format!("{} is not defined{hint}", name.local))
         })
     }

@@ -18,7 +18,8 @@ pub(super) struct TypeNotes {
 pub(super) fn field(place: Place<'_>) -> Result<Notes, LoadError> {
     let mut notes = Notes::default();
     for documentation in annotations(place, "documentation") {
-        let text: String = documentation.node.text().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+        let text: String =
+            documentation.node.text().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
         let language = documentation.node.attribute(("http://www.w3.org/XML/1998/namespace", "lang"));
         match language {
             Some(language) if language.starts_with("en") => notes.en = text.into(),
@@ -38,7 +39,8 @@ pub(super) fn field(place: Place<'_>) -> Result<Notes, LoadError> {
 fn read_field(item: Place<'_>, notes: &mut Notes) -> Result<(), LoadError> {
     for attribute in item.node.attributes() {
         let value = attribute.value();
-        let wrong = || item.error(BAD_VALUE, format!("{}=\"{value}\" is not a value that k:field takes", attribute.name()));
+        let wrong =
+            || item.error(BAD_VALUE, format!("{}=\"{value}\" is not a value that k:field takes", attribute.name()));
         match attribute.name() {
             "maxBytes" => notes.max_bytes = Some(value.parse().map_err(|_| wrong())?),
             "required" => notes.required = Some(Mode::parse(value).ok_or_else(wrong)?),
@@ -106,13 +108,19 @@ fn mode(item: Place<'_>) -> Result<ModeBy, LoadError> {
     let default = item.attribute("default").map(read).transpose()?;
     let mut values = Vec::new();
     for node in item.node.children().filter(Node::is_element) {
-        let (Some(value), Some(mode), "when") = (node.attribute("value"), node.attribute("mode"), node.tag_name().name())
+        let (Some(value), Some(mode), "when") =
+            (node.attribute("value"), node.attribute("mode"), node.tag_name().name())
         else {
             return Err(wrong("k:mode holds k:when value=\"…\" mode=\"…\""));
         };
         values.push((value.to_owned(), read(mode)?));
     }
-    Ok(ModeBy { path, values, default, place: item.error(crate::error::UNKNOWN_PATH, format!("the schema has no {field}")) })
+    Ok(ModeBy {
+        path,
+        values,
+        default,
+        place: item.error(crate::error::UNKNOWN_PATH, format!("the schema has no {field}")),
+    })
 }
 
 pub(super) fn severity(text: &str) -> Option<Severity> {

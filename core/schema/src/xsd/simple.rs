@@ -15,7 +15,8 @@ impl<'d> Loader<'d> {
             None => {}
         }
         let id = if name.namespace == XSD {
-            let simple = builtin::simple(name.local).ok_or_else(|| user.refused(format!("the type xs:{}", name.local)))?;
+            let simple =
+                builtin::simple(name.local).ok_or_else(|| user.refused(format!("the type xs:{}", name.local)))?;
             self.add_simple(simple)
         } else {
             let place = self.find(Kind::Type, name, user)?;
@@ -97,7 +98,8 @@ impl<'d> Loader<'d> {
             facet.only(&["value", "fixed"])?;
             let value = facet.attribute("value").ok_or_else(|| facet.error(BAD_VALUE, "a facet without a value"))?;
             match facet.tag() {
-                "pattern" => patterns.push(Pattern::compile(value).map_err(|e| facet.refused(format!("in the pattern {value}: {e}")))?),
+                "pattern" => patterns
+                    .push(Pattern::compile(value).map_err(|e| facet.refused(format!("in the pattern {value}: {e}")))?),
                 "enumeration" => values.get_or_insert_default().push(value.into()),
                 _ => self.facet(&mut simple, facet, value)?,
             }
@@ -130,7 +132,8 @@ impl<'d> Loader<'d> {
         let sized = matches!(base, Base::Text | Base::AnyUri | Base::Token(_) | Base::Base64 | Base::Hex);
         let counted = matches!(base, Base::Decimal | Base::Integer);
         let ordered = counted || matches!(base, Base::Float | Base::Moment(_));
-        let fits = |yes: bool| if yes { Ok(()) } else { Err(facet.refused(format!("xs:{} on this type", facet.tag()))) };
+        let fits =
+            |yes: bool| if yes { Ok(()) } else { Err(facet.refused(format!("xs:{} on this type", facet.tag()))) };
         match facet.tag() {
             "length" | "minLength" | "maxLength" => {
                 fits(sized)?;
@@ -143,7 +146,8 @@ impl<'d> Loader<'d> {
             }
             "totalDigits" | "fractionDigits" => {
                 fits(counted)?;
-                let place = if facet.tag() == "totalDigits" { &mut simple.total_digits } else { &mut simple.fraction_digits };
+                let place =
+                    if facet.tag() == "totalDigits" { &mut simple.total_digits } else { &mut simple.fraction_digits };
                 *place = Some(number()?);
             }
             "minInclusive" | "minExclusive" | "maxInclusive" | "maxExclusive" => {

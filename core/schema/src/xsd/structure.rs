@@ -4,7 +4,9 @@ use super::document::{Kind, Name};
 use super::notes::{self, TypeNotes};
 use super::{DraftState, Loader, Place, XSD};
 use crate::error::{BAD_VALUE, LoadError};
-use crate::schema::{Attribute, ComplexId, Element, ElementId, Namespaces, NamespaceId, Notes, Process, SimpleId, Type, Wildcard};
+use crate::schema::{
+    Attribute, ComplexId, Element, ElementId, NamespaceId, Namespaces, Notes, Process, SimpleId, Type, Wildcard,
+};
 use crate::value::{Base, Simple};
 
 /// A particle with references resolved, before it is compiled.
@@ -61,7 +63,19 @@ impl<'d> Loader<'d> {
                 return Err(place.refused(format!("{attribute} on an element")));
             }
         }
-        let known = ["name", "type", "minOccurs", "maxOccurs", "default", "fixed", "form", "nillable", "abstract", "block", "final"];
+        let known = [
+            "name",
+            "type",
+            "minOccurs",
+            "maxOccurs",
+            "default",
+            "fixed",
+            "form",
+            "nillable",
+            "abstract",
+            "block",
+            "final",
+        ];
         place.only(&known)?;
         let mut ty = match place.name("type")? {
             Some(name) => Some(self.type_named(name, place)?),
@@ -129,7 +143,8 @@ impl<'d> Loader<'d> {
             }
         };
         self.drafts.insert(id, DraftState::Working);
-        let draft = self.complex_type(place).map_err(|e| if e.file.is_empty() { place.error(e.code, e.message) } else { e })?;
+        let draft =
+            self.complex_type(place).map_err(|e| if e.file.is_empty() { place.error(e.code, e.message) } else { e })?;
         self.drafts.insert(id, DraftState::Done(draft.clone()));
         Ok(draft)
     }
@@ -225,7 +240,13 @@ impl<'d> Loader<'d> {
         draft.any_attribute = base.any_attribute.clone();
     }
 
-    fn simple_content(&mut self, base: Name<'d>, body: Place<'d>, extends: bool, draft: &mut Draft) -> Result<(), LoadError> {
+    fn simple_content(
+        &mut self,
+        base: Name<'d>,
+        body: Place<'d>,
+        extends: bool,
+        draft: &mut Draft,
+    ) -> Result<(), LoadError> {
         let mut text = match self.type_named(base, body)? {
             Type::Simple(id) if extends => id,
             Type::Complex(id) => {
@@ -347,7 +368,8 @@ impl<'d> Loader<'d> {
             }
             "attributeGroup" => {
                 place.only(&["ref"])?;
-                let name = place.name("ref")?.ok_or_else(|| place.error(BAD_VALUE, "an attribute group without ref"))?;
+                let name =
+                    place.name("ref")?.ok_or_else(|| place.error(BAD_VALUE, "an attribute group without ref"))?;
                 if self.expanding.contains(&name) {
                     return Err(place.refused(format!("the attribute group {}, which contains itself,", name.local)));
                 }
@@ -369,7 +391,9 @@ impl<'d> Loader<'d> {
         let (definition, namespace, name) = match reference {
             Some(name) => (self.find(Kind::Attribute, name, place)?, self.namespace(name.namespace), name.local),
             None => {
-                let name = place.attribute("name").ok_or_else(|| place.error(BAD_VALUE, "an attribute without name or ref"))?;
+                let name = place
+                    .attribute("name")
+                    .ok_or_else(|| place.error(BAD_VALUE, "an attribute without name or ref"))?;
                 (place, self.attribute_namespace(place)?, name)
             }
         };
