@@ -62,7 +62,7 @@ pub fn write(
     Ok(())
 }
 
-/// The canonical form of `part`, without comments. See [`write`].
+/// The canonical form of `part`, without comments. See [`write()`].
 pub fn to_vec(decoded: &Decoded<'_>, limits: &Limits, part: Part) -> Result<Vec<u8>, XmlError> {
     let mut bytes = Vec::new();
     write(decoded, limits, part, Comments::Drop, &mut |piece| bytes.extend_from_slice(piece))?;
