@@ -35,7 +35,7 @@ impl Unsigned {
         check_fit(profile, certificate)?;
         let mut head = open_envelope(message)?;
         let mut hash = profile.digest.start();
-        hash.update(head[DECLARATION.len()..].as_bytes());
+        hash.update(&head.as_bytes()[DECLARATION.len()..]);
         hash.update(CLOSE.as_bytes());
         let inside = signed_info_inside(profile, &base64::encode(&hash.finish()));
         let signed_info =

@@ -1,6 +1,7 @@
 //! Whom we believe. Configuration says so, never the envelope.
 
 use kouan_sdk::Timestamp;
+use kouan_sdk::security::KeyKind;
 use kouan_sm::{Certificate, TrustAnchors};
 
 /// Configured certificates: issuers, and the counterparties' own where the envelope carries only a key name.
@@ -15,11 +16,13 @@ impl Trust {
         Self { anchors: TrustAnchors::new(certificates) }
     }
 
-    /// The configured certificate whose serial number is `key_name` (hex in any case, leading zeros aside).
-    pub fn by_key_name(&self, key_name: &str) -> Option<&Certificate> {
+    /// The configured certificate with a key of `kind` whose serial number is `key_name` (hex in any case, leading zeros
+    /// aside).
+    pub fn by_key_name(&self, key_name: &str, kind: KeyKind) -> Option<&Certificate> {
         let plain = |text: &str| text.trim().trim_start_matches('0').to_ascii_lowercase();
         let wanted = plain(key_name);
-        self.anchors.anchors().iter().find(|known| !wanted.is_empty() && plain(known.serial()) == wanted)
+        let mut known = self.anchors.anchors().iter();
+        known.find(|known| !wanted.is_empty() && known.kind() == kind && plain(known.serial()) == wanted)
     }
 
     /// Whether a certificate may be believed at `at`.

@@ -5,6 +5,7 @@ use crate::profile::{C14N, ENVELOPED, Hash};
 use crate::signature::{Claims, Reference};
 use crate::{DigestMethod, DxpError, SignatureMethod, Trust, base64};
 use kouan_sdk::Timestamp;
+use kouan_sdk::security::KeyKind;
 use kouan_sm::{Certificate, CertificateKey, PublicKey, RawSignature};
 use kouan_xml::Decoded;
 use kouan_xml::c14n::{self, Comments, Part};
@@ -34,7 +35,7 @@ pub(super) fn examine(
         signature = SignatureState::Absent;
     } else if let Some((method, digest, reference)) = run.form(method, digest) {
         run.digest(digest, reference)?;
-        certificate = run.certificate(trust);
+        certificate = run.certificate(trust, method);
         if let Some(certificate) = &certificate {
             run.signature(method, certificate)?;
         }
@@ -116,10 +117,10 @@ impl<'e> Run<'e> {
     }
 
     /// The certificate to verify with: the configured one of that name, else KeyInfo's own, which proves nothing about trust.
-    fn certificate(&mut self, trust: &Trust) -> Option<Certificate> {
+    fn certificate(&mut self, trust: &Trust, method: SignatureMethod) -> Option<Certificate> {
         let name = self.claims.key_name.as_str();
         let expected = "a configured certificate by KeyName, or one in KeyInfo";
-        if let Some(known) = trust.by_key_name(name) {
+        if let Some(known) = trust.by_key_name(name, method.key_kind()) {
             self.step(Requirement::Certificate, true, expected, &format!("configured, {name}"));
             return Some(known.clone());
         }
@@ -155,7 +156,7 @@ impl<'e> Run<'e> {
         let signed_info = c14n::to_vec(self.decoded, &self.policy.limits, Part::Element(offset))?;
         let expected = "made by the certificate's key over SignedInfo";
         match (method.key_kind(), certificate.public_key()) {
-            (kouan_sdk::security::KeyKind::Sm2, CertificateKey::Sm2(key)) => {
+            (KeyKind::Sm2, CertificateKey::Sm2(key)) => {
                 let raw = RawSignature::from_slice(&value).or_else(|_| RawSignature::from_der(&value));
                 let got = format!("{} bytes", value.len());
                 if !self.step(Requirement::Value, raw.is_ok(), "64 bytes raw, or DER", &got) {
@@ -167,7 +168,7 @@ impl<'e> Run<'e> {
                 let allowed = if self.policy.der_values { "raw or DER" } else { "raw" };
                 self.step(Requirement::ValueAllowed, ok, allowed, form);
             }
-            (kouan_sdk::security::KeyKind::Rsa, CertificateKey::Rsa(key)) => {
+            (KeyKind::Rsa, CertificateKey::Rsa(key)) => {
                 let (want, got) = (format!("{} bytes", key.size()), format!("{} bytes", value.len()));
                 if self.step(Requirement::Value, value.len() == key.size(), &want, &got) {
                     let ok = key.verify_sha1(&signed_info, &value).is_ok();
