@@ -1,4 +1,4 @@
-//! `cargo xtask test`: runs every suite, prints one line a suite and a summary. No test needs anything but the toolchain yet.
+//! `cargo xtask test`: runs every suite, prints one line a suite and a summary.
 
 use anyhow::{Context, Result, bail};
 use std::fs;

@@ -5,7 +5,7 @@ use crate::suggest::{hint, list};
 use crate::{
     GuardedBusiness, GuardedSecurity, GuardedSimulator, GuardedTransport, PluginReport, Policy, Watch, settings,
 };
-use kouan_sdk::{Business, Context, Error, ErrorKind, Kind, PluginDecl, Result, Security, Simulator, Transport};
+use kouan_sdk::{Business, Context, Error, ErrorKind, Kind, Make, PluginDecl, Result, Security, Simulator, Transport};
 use parking_lot::Mutex;
 use std::sync::Arc;
 
@@ -118,7 +118,7 @@ impl Registry {
         plugin: &'static PluginDecl,
         kind: Kind,
         overlap: Overlap,
-        make: Option<fn(&Context, &str) -> Result<Box<T>>>,
+        make: Option<Make<T>>,
         context: &Context,
         config: &str,
     ) -> Result<Slot<T>> {

@@ -121,7 +121,7 @@ pub(crate) struct Notes {
 impl Notes {
     /// These notes with `over`'s on top.
     pub(crate) fn overlaid(&self, over: &Notes) -> Notes {
-        let text = |a: &Box<str>, b: &Box<str>| if b.is_empty() { a.clone() } else { b.clone() };
+        let text = |a: &str, b: &str| Box::<str>::from(if b.is_empty() { a } else { b });
         Notes {
             zh: text(&self.zh, &over.zh),
             en: text(&self.en, &over.en),

@@ -122,7 +122,7 @@ impl Certificate {
     /// # Errors
     /// `Certificate` if there is none, or it is malformed.
     pub fn from_pem(pem: &str) -> Result<Self> {
-        let all = Self::chain_from_pem(pem)?;
+        let all = Self::all_from_pem(pem)?;
         all.into_iter().next().ok_or_else(|| Error::Certificate("no certificate in the pem text".into()))
     }
 
@@ -130,7 +130,7 @@ impl Certificate {
     ///
     /// # Errors
     /// `Certificate` if one is malformed.
-    pub fn chain_from_pem(pem: &str) -> Result<Vec<Self>> {
+    pub fn all_from_pem(pem: &str) -> Result<Vec<Self>> {
         let mut all = Vec::new();
         let mut rest = pem;
         while let Some((_, after)) = rest.split_once(PEM_BEGIN) {
@@ -226,6 +226,11 @@ impl Certificate {
     /// What an E-Port card's certificate says of its holder's enterprise.
     pub fn card(&self) -> &CardExtensions {
         &self.card
+    }
+
+    /// The card number as messages carry it, if this is a card's certificate; see [`CardExtensions::bare_card_number`].
+    pub fn card_number(&self) -> Option<String> {
+        self.card.bare_card_number().map(str::to_owned)
     }
 
     /// SM3 of the whole, hex: names the certificate in logs and evidence.

@@ -16,7 +16,7 @@ pub fn sha1(bytes: &[u8]) -> [u8; 20] {
 #[derive(Debug, Clone, Default)]
 pub struct Sm3(::sm3::Sm3);
 
-/// SHA-1, fed piece by piece; see [`sha1`].
+/// SHA-1, fed piece by piece; see [`sha1()`].
 #[derive(Debug, Clone, Default)]
 pub struct Sha1(::sha1::Sha1);
 

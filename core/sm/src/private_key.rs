@@ -148,3 +148,69 @@ impl std::fmt::Debug for PrivateKey {
 pub(crate) fn random_scalar() -> Result<NonZeroScalar> {
     NonZeroScalar::try_generate_from_rng(&mut SysRng).map_err(|_| Error::Random)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DEFAULT_USER_ID;
+
+    /// GB/T 32918.5 annex A and C: the key and nonce of both examples.
+    const D: &str = "3945208f7b2144b13f36e38ac6d39f95889393692860b51a42fb81ef4df7c5b8";
+    const K: &str = "59276e27d506861a16680f3ad9c02dccef3cc1fa3cdbe4ce6d54b80deac1bc21";
+
+    fn bytes<const N: usize>(text: &str) -> [u8; N] {
+        hex::decode(text).unwrap().try_into().unwrap()
+    }
+
+    fn key() -> PrivateKey {
+        PrivateKey::from_scalar(&bytes(D)).unwrap()
+    }
+
+    #[test]
+    fn the_standards_nonce_gives_the_standards_signature() {
+        let key = key();
+        let e = key.public_key().e(DEFAULT_USER_ID, b"message digest").unwrap();
+        let e = Scalar::reduce(&FieldBytes::from(e));
+        let k = Scalar::from_repr(FieldBytes::from(bytes::<32>(K))).unwrap();
+        let expected = "f5a03b0648d2c4630eeac513e1bb81a15944da3827d5b74143ac7eaceee720b3\
+                        b1b6aa29df212fd8763182bc0d421ca1bb9038fd1f7f42d4840b69c485bbc1aa";
+        assert_eq!(hex::encode(key.sign_with(&e, &k).unwrap().as_bytes()), expected);
+    }
+
+    #[test]
+    fn the_standards_nonce_gives_the_standards_ciphertext() {
+        let k = NonZeroScalar::try_from(&bytes::<32>(K)[..]).unwrap();
+        let cipher = key().public_key().encrypt_with(b"encryption standard", &k).unwrap();
+        let expected = "0404ebfc718e8d1798620432268e77feb6415e2ede0e073c0f4f640ecd2e149a73\
+                        e858f9d81e5430a57b36daab8f950a3c64e6ee6a63094d99283aff767e124df0\
+                        59983c18f809e262923c53aec295d30383b54e39d609d160afcb1908d0bd8766\
+                        21886ca989ca9c7d58087307ca93092d651efa";
+        assert_eq!(hex::encode(cipher.to_bytes(crate::CipherForm::C1C3C2)), expected);
+        assert_eq!(&**key().decrypt(&cipher).unwrap(), b"encryption standard");
+    }
+
+    #[test]
+    fn two_signatures_of_one_digest_differ_and_both_verify() {
+        let key = PrivateKey::generate().unwrap();
+        let (one, other) = (key.sign(b"id", b"m").unwrap(), key.sign(b"id", b"m").unwrap());
+        assert_ne!(one, other, "the nonce takes fresh randomness");
+        for signature in [one, other] {
+            key.public_key().verify(b"id", b"m", &signature).unwrap();
+        }
+    }
+
+    #[test]
+    fn scalars_out_of_range_are_refused() {
+        // 0, n - 1 (its successor has no inverse), n, and all ones.
+        let minus_one = "fffffffeffffffffffffffffffffffff7203df6b21c6052b53bbf40939d54122";
+        let order = "fffffffeffffffffffffffffffffffff7203df6b21c6052b53bbf40939d54123";
+        for scalar in [[0; 32], bytes(minus_one), bytes(order), [0xFF; 32]] {
+            assert!(matches!(PrivateKey::from_scalar(&scalar), Err(Error::PrivateKey(_))));
+        }
+    }
+
+    #[test]
+    fn the_debug_form_hides_the_scalar() {
+        assert!(!format!("{:?}", key()).contains(&D[..16]));
+    }
+}

@@ -95,10 +95,12 @@ impl QueueFile {
 
 /// Refuses a file that is no queue of ours, or is damaged.
 fn refuse_strangers(connection: &Connection, path: &Path) -> Result<()> {
-    let (id, layout) = (number(connection, "application_id")?, number(connection, "user_version")?);
-    let tables: i64 = connection
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(|e| named("read the queue", &e))?;
+    let failed = |e: rusqlite::Error| named("read the queue", &e);
+    // One snapshot: between two reads another process may make the tables of a new file.
+    let snapshot = connection.unchecked_transaction().map_err(failed)?;
+    let tables: i64 = snapshot.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(failed)?;
+    let (id, layout) = (number(&snapshot, "application_id")?, number(&snapshot, "user_version")?);
+    snapshot.commit().map_err(failed)?;
     if id == APPLICATION_ID && layout == LAYOUT || id == 0 && tables == 0 {
         return Ok(());
     }

@@ -149,6 +149,24 @@ fn a_folder_that_cannot_be_made_is_named() {
 
 /// Two threads a side, both ways at once: all arrive, none twice.
 #[test]
+fn many_open_a_new_file_at_once() {
+    for _ in 0..50 {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path();
+        let start = std::sync::Barrier::new(4);
+        std::thread::scope(|scope| {
+            for near in ["client", "window", "client", "window"] {
+                scope.spawn(|| {
+                    start.wait();
+                    let opened = open(path, near).open_sender();
+                    assert!(opened.is_ok(), "{:?}", opened.err());
+                });
+            }
+        });
+    }
+}
+
+#[test]
 fn both_ways_at_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path();

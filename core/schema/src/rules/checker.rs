@@ -244,7 +244,7 @@ impl Checker<'_> {
     }
 
     fn index(&mut self, id: u64, operand: &Ty, args: &[IdedExpr]) -> Checked {
-        let literal = args.get(1).and_then(|a| literal_text(a));
+        let literal = args.get(1).and_then(literal_text);
         match (operand, literal) {
             (Ty::Node(want), Some(name)) => self.child(id, *want, &name),
             (Ty::Node(_), None) => Err(Wrong { id, message: "an element's child is named by a literal".into() }),

@@ -198,6 +198,18 @@ impl<'v> Run<'v> {
         let complex = self.schema.complex(id);
         let names = complex.content.names(self.schema);
         let near = wording::nearest(tag.local, names.into_iter());
+        let meant = near.and_then(|near| complex.content.slot(near));
+        if let Some(count) = meant.and_then(|slot| self.counts.get_mut(frame.counts + usize::from(slot))) {
+            count.guessed = true;
+        }
+        // In a nested model the walk goes on as if the right name had stood there.
+        if let (Some(name), Content::Model(model)) = (near, &complex.content)
+            && let Some(levels) = self.levels.get_mut(self.frames.len() - 1)
+        {
+            let element = complex.content.slot(name).and_then(|slot| complex.content.child(slot));
+            let namespace = element.map_or("", |(id, _)| self.schema.namespace(self.schema.element(id).namespace));
+            model.accept(levels, Child { schema: self.schema, name, namespace }, false, &mut Vec::new());
+        }
         let severity = if self.options.strict { Severity::Error } else { complex.unknown };
         self.unknown_element(tag, near, severity);
     }

@@ -10,6 +10,10 @@ use kouan_sdk::{Finding, Severity};
 use kouan_xml::{Decoded, Encoding, XmlError};
 use std::collections::BTreeMap;
 
+/// Findings about what stands in what.
+const STRUCTURE: [&str; 6] =
+    ["XSD-MISSING", "XSD-UNKNOWN-ELEMENT", "XSD-ORDER", "XSD-TOO-MANY", "XSD-TEXT", "XSD-LIMIT"];
+
 /// What is said of bytes that are no text.
 pub(super) fn undecodable(fault: &XmlError, options: &CheckOptions<'_>) -> Outcome {
     Outcome { findings: vec![fault.finding(options.file, "")], ..Outcome::default() }
@@ -26,6 +30,8 @@ impl<'v> Run<'v> {
         }
         let mut findings = self.placed(decoded);
         if let Some(fault) = fault {
+            // Where tags do not match, what stands in what cannot be judged; what was found in values still holds.
+            findings.retain(|f| !STRUCTURE.contains(&f.rule.as_str()));
             findings.truncate(MOST_FINDINGS - 1);
             findings.push(fault.finding(self.options.file, &xpath));
             findings.sort_by_key(|f| f.offset);

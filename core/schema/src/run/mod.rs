@@ -72,6 +72,8 @@ struct Count {
     seen: u32,
     /// One of them at least is not empty.
     filled: bool,
+    /// An unknown element was probably meant to be this one, so it is not missing too.
+    guessed: bool,
     /// Where the last one stands: start and length of its name.
     place: (usize, usize),
 }

@@ -121,10 +121,8 @@ impl<'v> Run<'v> {
         let simple = self.schema.simple(ty);
         let keep = self.options.strict || subject.notes.keep == Some(true);
         let value = value::normalized(raw, simple.blanks, keep);
-        if value.is_empty() {
-            if !self.options.strict || subject.default && !subject.attribute {
-                return (false, value);
-            }
+        if value.is_empty() && (!self.options.strict || subject.default && !subject.attribute) {
+            return (false, value);
         }
         let max_bytes = subject.notes.max_bytes.filter(|_| !self.options.strict);
         if let Some(fault) = value::fault(self.schema, simple, &value, max_bytes) {
@@ -184,6 +182,9 @@ impl<'v> Run<'v> {
                     else {
                         continue;
                     };
+                    if count.guessed && count.seen == 0 {
+                        continue;
+                    }
                     let short = count.seen < particle.min;
                     if short || (particle.min > 0 && !count.filled && !self.options.strict) {
                         self.missing_in_row(particle, count);
@@ -215,7 +216,7 @@ impl<'v> Run<'v> {
                     else {
                         continue;
                     };
-                    if !count.filled && !told {
+                    if !count.filled && !count.guessed && !told {
                         self.lacks(*element, count);
                     }
                 }

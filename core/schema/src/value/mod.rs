@@ -168,9 +168,7 @@ pub(crate) fn fault<'s>(
 fn union_fault<'s>(schema: &'s Schema, members: &'s [SimpleId], value: &str) -> Option<Fault<'s>> {
     for id in members {
         let member = schema.simple(*id);
-        if fault(schema, member, &normalized(value, member.blanks, false), member.notes.max_bytes).is_none() {
-            return None;
-        }
+        fault(schema, member, &normalized(value, member.blanks, false), member.notes.max_bytes)?;
     }
     Some(Fault::NoMember)
 }
@@ -188,7 +186,7 @@ fn well_formed(base: &Base, value: &str) -> bool {
         Base::AnyUri => !value.contains(' '),
         Base::Token(kind) => is_token(kind, value),
         Base::Base64 => base64_length(value).is_some(),
-        Base::Hex => value.len() % 2 == 0 && value.bytes().all(|b| b.is_ascii_hexdigit()),
+        Base::Hex => value.len().is_multiple_of(2) && value.bytes().all(|b| b.is_ascii_hexdigit()),
     }
 }
 
