@@ -220,6 +220,8 @@ pub fn step(part: &PartState, event: PartEvent) -> Result<PartState, Illegal> {
             next.parked = false;
         }
         (Skipped, PartEvent::Skip) => {}
+        // It stays given up, and is known to have no effect.
+        (Skipped, PartEvent::ResolveNotSent) => next.unresolved = 0,
         _ => return illegal,
     }
     Ok(next)
@@ -303,6 +305,15 @@ mod tests {
         for late in [PartEvent::Unknown, PartEvent::RefusedPermanent, PartEvent::Confirmed] {
             assert_eq!(step(&sent, late).unwrap(), sent);
         }
+    }
+
+    #[test]
+    fn what_was_given_up_in_doubt_can_be_resolved_and_stays_given_up() {
+        use PartEvent::{Begin, ResolveNotSent, Skip, Unknown};
+        let skipped = after(&[Begin(Repeats::None), Unknown, Skip]).unwrap();
+        assert_eq!((skipped.delivery, skipped.unresolved), (Delivery::Skipped, 1));
+        let resolved = step(&skipped, ResolveNotSent).unwrap();
+        assert_eq!((resolved.delivery, resolved.unresolved), (Delivery::Skipped, 0));
     }
 
     #[test]

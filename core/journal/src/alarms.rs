@@ -1,9 +1,9 @@
 //! Alarms: what somebody must look at, until it is acknowledged; and the deadline for receipts.
 
-use crate::error::Result;
-use crate::journal::Journal;
+use crate::error::{JournalError, Result};
 use crate::model::{Alarm, MessageId};
 use crate::parts::refresh_hold;
+use crate::store::SqliteJournal;
 use crate::tx::{About, Tx};
 use crate::writer::Class;
 use kouan_sdk::Timestamp;
@@ -13,7 +13,7 @@ use serde_json::json;
 /// Messages marked in one commit.
 const OVERDUE_BATCH: usize = 500;
 
-impl Journal {
+impl SqliteJournal {
     /// Marks what is overdue by now (超时未回), each with an alarm; returns how many.
     pub fn mark_overdue(&self) -> Result<usize> {
         let mut all = 0;
@@ -37,7 +37,14 @@ impl Journal {
     /// Raises an alarm; the same one again changes nothing while the first stands.
     pub fn raise_alarm(&self, code: &str, text: &str, message: Option<MessageId>) -> Result<()> {
         let (code, text) = (code.to_owned(), text.to_owned());
-        self.write(Class::State, 0, move |tx| tx.alarm(&code, &text, message))
+        self.write(Class::State, 0, move |tx| {
+            if let Some(id) = message
+                && !tx.conn.prepare_cached("SELECT 1 FROM messages WHERE id = ?1")?.exists([id.0])?
+            {
+                return Err(JournalError::Unknown { what: "message", id: id.0 });
+            }
+            tx.alarm(&code, &text, message)
+        })
     }
 
     /// Alarms that stand, newest first.
@@ -61,10 +68,11 @@ impl Journal {
 
     /// Takes one alarm off, whatever it speaks of; false if it does not stand.
     pub fn acknowledge_alarm(&self, id: i64, operator: &str, reason: &str) -> Result<bool> {
-        let data = json!({"alarm": id, "operator": operator, "reason": reason});
+        let data = json!({"alarms": [id], "operator": operator, "why": reason});
         self.write(Class::Operator, 0, move |tx| {
             let conn = tx.conn;
-            let open = conn.prepare_cached("SELECT 1 FROM alarms WHERE id = ?1 AND acknowledged IS NULL")?.exists([id])?;
+            let open =
+                conn.prepare_cached("SELECT 1 FROM alarms WHERE id = ?1 AND acknowledged IS NULL")?.exists([id])?;
             if open {
                 let seq = tx.event("alarm_acknowledged", About::nothing(), data.clone());
                 conn.execute("UPDATE alarms SET acknowledged = ?2 WHERE id = ?1", params![id, seq])?;

@@ -1,9 +1,10 @@
-//! The journal's handle: opening, the way to the writer, the readers. What can be asked of it stands theme by theme in
+//! The store on SQLite, its handle: opening, the way to the writer, the readers. What can be asked of it stands theme by theme in
 //! the other files. Each writing call takes a batch, and returns when the batch is durable; calls from many threads
 //! meet in one commit.
 
 use crate::chain::{Chain, NewEvent};
 use crate::error::{JournalError, Result};
+use crate::face::JournalOptions;
 use crate::files::{self, Reserve};
 use crate::schema::{self, APPLICATION_ID};
 use crate::tx::{Sites, Tx};
@@ -32,21 +33,6 @@ const STATEMENTS: usize = 160;
 /// Read connections kept for the next reader.
 const READERS: usize = 8;
 
-/// How to open a journal.
-#[derive(Clone)]
-pub struct JournalOptions {
-    /// The SQLite file; made if it is not there.
-    pub path: PathBuf,
-    /// `test` or `production`: bound to the file when it is made; another one refuses to open.
-    pub environment: String,
-    /// Where "now" comes from.
-    pub clock: Arc<dyn Clock>,
-    /// Site that gets what belongs to nobody; empty = none.
-    pub default_site: String,
-    /// Site name → whether its transport shows the ends of messages (`Capabilities::disposes`).
-    pub disposing_sites: Vec<String>,
-}
-
 /// What seldom needs another value than its default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tuning {
@@ -64,7 +50,7 @@ impl Default for Tuning {
 
 /// A handle; cheap to clone. Dropping the last one finishes what was handed over, and ends the writer.
 #[derive(Clone)]
-pub struct Journal {
+pub struct SqliteJournal {
     inner: Arc<Inner>,
 }
 
@@ -97,7 +83,7 @@ impl Drop for Inner {
     }
 }
 
-impl Journal {
+impl SqliteJournal {
     /// Opens, checks the file, upgrades it, ends attempts that a dead process left open as Unknown (in doubt). Errors:
     /// [`JournalError::InUse`], [`JournalError::Environment`], [`JournalError::Corrupt`], [`JournalError::NotAJournal`],
     /// [`JournalError::TooNew`], or the file system's.
@@ -219,7 +205,7 @@ impl Journal {
             return Err(JournalError::ReadOnly);
         }
         let jobs = self.inner.jobs.as_ref().ok_or(JournalError::ReadOnly)?;
-        let (job, answer) = Operation::new(class, bytes, run);
+        let (job, answer) = Operation::with_reply(class, bytes, run);
         jobs.send(job).map_err(|_| JournalError::Closed)?;
         answer.recv().map_err(|_| JournalError::Closed)?
     }

@@ -2,8 +2,8 @@
 
 use crate::digest::{Digest, Hasher, ZERO, sm3_fields};
 use crate::error::{JournalError, Result};
-use crate::journal::Journal;
 use crate::model::{Event, MessageId, PartId};
+use crate::store::SqliteJournal;
 use crate::tx::{About, Tx};
 use crate::writer::Class;
 use kouan_sdk::Timestamp;
@@ -222,7 +222,7 @@ pub(crate) fn read_event(row: &Row<'_>) -> rusqlite::Result<Event> {
     })
 }
 
-impl Journal {
+impl SqliteJournal {
     /// Unsigned head of the chain: (segment, seq, hash). Seq 0 = no event yet.
     pub fn head(&self) -> Result<(i64, i64, String)> {
         self.read(|conn| {

@@ -45,9 +45,6 @@ mod tests {
     #[test]
     fn it_is_sm3() {
         // GB/T 32905-2016, example 1.
-        assert_eq!(
-            hex::encode(super::sm3(b"abc")),
-            "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0"
-        );
+        assert_eq!(hex::encode(super::sm3(b"abc")), "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0");
     }
 }

@@ -163,35 +163,38 @@ impl<'c> Tx<'c> {
     pub(crate) fn alarm(&mut self, code: &str, text: &str, message: Option<MessageId>) -> Result<()> {
         let conn = self.conn;
         let stands = conn
-            .prepare_cached("SELECT 1 FROM alarms WHERE acknowledged IS NULL AND message IS ?1 AND code = ?2 AND text = ?3")?
+            .prepare_cached(
+                "SELECT 1 FROM alarms WHERE acknowledged IS NULL AND message IS ?1 AND code = ?2 AND text = ?3",
+            )?
             .exists(params![message.map(|id| id.0), code, text])?;
         if stands {
             return Ok(());
         }
         let data = serde_json::json!({"code": code, "text": text});
         let seq = self.event("alarm", About::nothing().or_message(message), data);
-        conn.prepare_cached("INSERT INTO alarms (id, at, code, text, message) VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(
-            params![seq, self.now.millis(), code, text, message.map(|id| id.0)],
-        )?;
+        conn.prepare_cached("INSERT INTO alarms (id, at, code, text, message) VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .execute(params![seq, self.now.millis(), code, text, message.map(|id| id.0)])?;
         Ok(())
     }
 
     /// Takes the open alarms of a message off: all, or those of one code. Returns how many.
-    pub(crate) fn acknowledge(&mut self, message: MessageId, code: Option<&str>, data: Value) -> Result<usize> {
+    pub(crate) fn acknowledge(&mut self, message: MessageId, code: Option<&str>, mut data: Value) -> Result<usize> {
         let conn = self.conn;
         let open = conn
-            .prepare_cached("SELECT 1 FROM alarms WHERE acknowledged IS NULL AND message = ?1 AND (?2 IS NULL OR code = ?2)")?
-            .exists(params![message.0, code])?;
-        if !open {
+            .prepare_cached(
+                "SELECT id FROM alarms WHERE acknowledged IS NULL AND message = ?1 AND (?2 IS NULL OR code = ?2) ORDER BY id",
+            )?
+            .query_map(params![message.0, code], |row| row.get(0))?
+            .collect::<rusqlite::Result<Vec<i64>>>()?;
+        if open.is_empty() {
             return Ok(0);
         }
+        data["alarms"] = serde_json::json!(open);
         let seq = self.event("alarm_acknowledged", About::message(message), data);
-        let changed = conn
-            .prepare_cached(
-                "UPDATE alarms SET acknowledged = ?3 WHERE acknowledged IS NULL AND message = ?1 AND (?2 IS NULL OR code = ?2)",
-            )?
-            .execute(params![message.0, code, seq])?;
-        Ok(changed)
+        for id in &open {
+            conn.prepare_cached("UPDATE alarms SET acknowledged = ?2 WHERE id = ?1")?.execute(params![id, seq])?;
+        }
+        Ok(open.len())
     }
 }
 

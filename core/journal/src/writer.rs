@@ -56,7 +56,7 @@ where
     F: FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
 {
     /// The operation and where its answer will come.
-    pub(crate) fn new(class: Class, bytes: usize, run: F) -> (Box<dyn Job>, Receiver<Result<T>>) {
+    pub(crate) fn with_reply(class: Class, bytes: usize, run: F) -> (Box<dyn Job>, Receiver<Result<T>>) {
         let (reply, answer) = bounded(1);
         (Box::new(Self { class, bytes, run, result: Err(JournalError::Closed), reply }), answer)
     }
@@ -178,8 +178,7 @@ impl Writer {
     fn run_one(&mut self, job: &mut dyn Job, chain: &Chain) -> Result<Chain> {
         self.conn.execute_batch("SAVEPOINT operation")?;
         let now = self.clock.now();
-        let mut tx =
-            Tx::new(&self.conn, now, &self.sites, self.wire_ids.as_mut(), chain.clone(), self.segment_events);
+        let mut tx = Tx::new(&self.conn, now, &self.sites, self.wire_ids.as_mut(), chain.clone(), self.segment_events);
         // A fault in one operation must not end the writer; its savepoint is undone below.
         let result = catch_unwind(AssertUnwindSafe(|| job.run(&mut tx)))
             .unwrap_or_else(|panic| Err(JournalError::Internal { what: panic_text(&*panic) }));
