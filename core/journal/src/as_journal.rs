@@ -89,6 +89,9 @@ impl Journal for SqliteJournal {
     fn counts(&self) -> kouan_sdk::Result<Counts> {
         Ok(self.counts()?)
     }
+    fn retain(&self, before: Timestamp) -> kouan_sdk::Result<u64> {
+        Ok(self.retain(before)?.messages)
+    }
     fn head(&self) -> kouan_sdk::Result<(i64, i64, String)> {
         Ok(self.head()?)
     }

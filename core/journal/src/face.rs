@@ -93,7 +93,9 @@ pub trait Journal: Send + Sync {
     /// Counts for health and lists.
     fn counts(&self) -> Result<Counts>;
 
-    // evidence
+    // retention and evidence
+    /// Drops the bytes of what ended before this moment, and old signed segments; returns how many messages were dropped.
+    fn retain(&self, before: Timestamp) -> Result<u64>;
     /// Unsigned head of the chain: (segment, seq, hash).
     fn head(&self) -> Result<(i64, i64, String)>;
     /// Records the signature of a head and closes its segment.

@@ -6,10 +6,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Fewer items than this are not worth a thread.
 const WORTH_A_THREAD: usize = 4;
 
-/// `f` of every item, in their order.
+/// `f` of every item, in their order; few items are not worth a thread.
 pub fn map<T: Sync, R: Send>(items: &[T], f: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    on_threads(items, items.len() / WORTH_A_THREAD, f)
+}
+
+/// As [`map`], for items each of which is worth a thread.
+pub fn map_each<T: Sync, R: Send>(items: &[T], f: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    on_threads(items, items.len(), f)
+}
+
+fn on_threads<T: Sync, R: Send>(items: &[T], most: usize, f: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let threads = cores.min(items.len() / WORTH_A_THREAD);
+    let threads = cores.min(most);
     if threads < 2 {
         return items.iter().map(f).collect();
     }

@@ -40,10 +40,7 @@ pub fn run(core: &Core, site: &SiteSlot) {
 /// One batch; returns how many effects were tried.
 fn round(core: &Core, site: &SiteSlot, sender: &mut Option<Box<dyn Sender>>) -> kouan_sdk::Result<usize> {
     let limits = &core.config.limits;
-    let due = core
-        .journal
-        .effects_due(&site.config.name, limits.batch, limits.batch_bytes)
-        .map_err(kouan_journal::JournalError::into_sdk)?;
+    let due = core.journal.effects_due(&site.config.name, limits.batch, limits.batch_bytes)?;
     if due.is_empty() {
         return Ok(0);
     }
@@ -66,7 +63,7 @@ fn round(core: &Core, site: &SiteSlot, sender: &mut Option<Box<dyn Sender>>) -> 
         done.extend(dispose(core, site, &ends));
     }
     crate::failpoint!("kernel::effects-before-record");
-    core.journal.record_effects(done).map_err(kouan_journal::JournalError::into_sdk)?;
+    core.journal.record_effects(done)?;
     Ok(count)
 }
 
@@ -102,14 +99,9 @@ fn dispose(core: &Core, site: &SiteSlot, effects: &[Effect]) -> Vec<EffectDone> 
     let batch: Vec<_> = effects
         .iter()
         .filter_map(|effect| match &effect.kind {
-            EffectKind::Dispose { source_id, headers, body, end, at, verdict } => Some(Disposition {
-                source_id,
-                headers,
-                body,
-                end: *end,
-                at: *at,
-                verdict: verdict.as_deref(),
-            }),
+            EffectKind::Dispose { source_id, headers, body, end, at, verdict } => {
+                Some(Disposition { source_id, headers, body, end: *end, at: *at, verdict: verdict.as_deref() })
+            }
             EffectKind::Deliver { .. } => None,
         })
         .collect();

@@ -62,7 +62,7 @@ pub struct Core {
     /// Where "now" comes from.
     pub clock: Arc<dyn Clock>,
     /// The only truth.
-    pub journal: Journal,
+    pub journal: Arc<dyn Journal>,
     /// Businesses, in the order of the configuration.
     pub businesses: Vec<BusinessSlot>,
     /// Identities.
@@ -90,7 +90,7 @@ impl Core {
     pub fn new(
         config: Config,
         clock: Arc<dyn Clock>,
-        journal: Journal,
+        journal: Arc<dyn Journal>,
         businesses: Vec<BusinessSlot>,
         identities: Identities,
         trust: Trust,

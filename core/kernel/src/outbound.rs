@@ -3,7 +3,7 @@
 
 use crate::core::{Core, Phase};
 use crate::retry::{Breaker, Passage, backoff_ms};
-use crate::seal::{Held, Seal, Sealing};
+use crate::seal::{self, Held, Sealing};
 use kouan_journal::model::{AttemptEnd, AttemptId, Begin, DueFilter, DuePart, Ended, Reason};
 use kouan_sdk::transport::{Outgoing, SendOutcome, Sender, header};
 use kouan_sdk::{ErrorKind, Timestamp};
@@ -18,7 +18,8 @@ const IDENTITY_PAUSE_MS: i64 = 2_000;
 
 /// Runs until the gateway stops; while it drains, until nothing is due.
 pub fn run(core: &Core) {
-    let mut stage = Outbound { core, sender: None, breaker: Breaker::new(&core.config.retry), blocked: BTreeMap::new() };
+    let mut stage =
+        Outbound { core, sender: None, breaker: Breaker::new(&core.config.retry), blocked: BTreeMap::new() };
     while core.phase() != Phase::Stopped {
         let seen = core.outbound.count();
         let worked = stage.round().unwrap_or_else(|error| {
@@ -56,12 +57,13 @@ impl Outbound<'_> {
             Passage::ClosedUntil(_) => return Ok(false),
         };
         self.blocked.retain(|_, until| *until > now);
-        let due = self.core.journal.due(&self.filter(limit)).map_err(kouan_journal::JournalError::into_sdk)?;
+        let due = self.core.journal.due(&self.filter(limit))?;
         if due.is_empty() || !self.ensure_sender(now) {
             return Ok(false);
         }
-        let sealing = Seal::new(self.core).seal(due);
-        let progressed = !sealing.ready.is_empty() || sealing.held.iter().any(|(_, held)| matches!(held, Held::Park(_)));
+        let sealing = seal::seal(self.core, due);
+        let progressed =
+            !sealing.ready.is_empty() || sealing.held.iter().any(|(_, held)| matches!(held, Held::Park(_)));
         self.hold(now, sealing.held)?;
         if !sealing.ready.is_empty() {
             self.send(sealing.ready)?;
@@ -113,7 +115,7 @@ impl Outbound<'_> {
         if park.is_empty() {
             return Ok(());
         }
-        self.core.journal.park_parts(park).map_err(kouan_journal::JournalError::into_sdk)
+        self.core.journal.park_parts(park)
     }
 
     fn send(&mut self, ready: Vec<(DuePart, Sealing)>) -> kouan_sdk::Result<()> {
@@ -127,14 +129,17 @@ impl Outbound<'_> {
                 repeats,
             })
             .collect();
-        let attempts = self.core.journal.begin_attempts(begins).map_err(kouan_journal::JournalError::into_sdk)?;
+        let attempts = self.core.journal.begin_attempts(begins)?;
         crate::failpoint!("kernel::begun-before-send");
         // A part that was parked or resolved meanwhile does not leave.
         let leaving: Vec<_> = ready.iter().zip(attempts).filter_map(|(r, a)| Some((r, a.ok()?))).collect();
         let headers: Vec<_> = leaving
             .iter()
             .map(|((part, _), _)| {
-                vec![(header::WIRE_ID.to_owned(), part.wire_id.clone()), (header::ORDER_KEY.to_owned(), part.lane.clone())]
+                vec![
+                    (header::WIRE_ID.to_owned(), part.wire_id.clone()),
+                    (header::ORDER_KEY.to_owned(), part.lane.clone()),
+                ]
             })
             .collect();
         let batch: Vec<_> = leaving
@@ -149,7 +154,7 @@ impl Outbound<'_> {
         };
         crate::failpoint!("kernel::sent-before-record");
         let ends = self.judge(&leaving, outcomes);
-        self.core.journal.end_attempts(ends).map_err(kouan_journal::JournalError::into_sdk)?;
+        self.core.journal.end_attempts(ends)?;
         self.core.ring_effects();
         Ok(())
     }

@@ -2,7 +2,6 @@
 //! the evidence chain are signed, old bodies are dropped.
 
 use crate::core::{Core, Phase};
-use kouan_journal::JournalError;
 use kouan_sdk::security::{Scheme, SignInput, SignRequest};
 use kouan_sdk::transport::Inquiry;
 use kouan_sdk::{Error, ErrorKind, Timestamp};
@@ -24,7 +23,7 @@ pub fn run(core: &Core) {
     while core.phase() == Phase::Running {
         let seen = core.phases.count();
         let now = core.clock.now();
-        report("overdue messages are not marked", core.journal.mark_overdue().map(drop).map_err(JournalError::into_sdk));
+        report("overdue messages are not marked", core.journal.mark_overdue().map(drop));
         report("parts in doubt are not asked after", inquire(core));
         if now >= next_head {
             report("the head of the chain is not signed", sign_head(core));
@@ -49,7 +48,7 @@ fn inquire(core: &Core) -> kouan_sdk::Result<()> {
     if !core.window.capabilities().inquires {
         return Ok(());
     }
-    let doubted = core.journal.in_doubt(INQUIRY_BATCH).map_err(JournalError::into_sdk)?;
+    let doubted = core.journal.in_doubt(INQUIRY_BATCH)?;
     if doubted.is_empty() {
         return Ok(());
     }
@@ -67,7 +66,7 @@ fn inquire(core: &Core) -> kouan_sdk::Result<()> {
         })
         .collect::<Vec<_>>();
     if !found.is_empty() {
-        core.journal.record_inquiries(found).map_err(JournalError::into_sdk)?;
+        core.journal.record_inquiries(found)?;
         core.outbound.ring();
         core.ring_effects();
     }
@@ -76,7 +75,7 @@ fn inquire(core: &Core) -> kouan_sdk::Result<()> {
 
 /// Signs the chain's head with the first identity that can.
 pub fn sign_head(core: &Core) -> kouan_sdk::Result<()> {
-    let (segment, seq, hash) = core.journal.head().map_err(JournalError::into_sdk)?;
+    let (segment, seq, hash) = core.journal.head()?;
     if seq == 0 {
         return Ok(());
     }
@@ -95,10 +94,7 @@ pub fn sign_head(core: &Core) -> kouan_sdk::Result<()> {
         match signed {
             Ok((signature, key)) => {
                 let certificate = &key.identity.certificate;
-                return core
-                    .journal
-                    .record_head(segment, seq, &signature, certificate)
-                    .map_err(JournalError::into_sdk);
+                return core.journal.record_head(segment, seq, &signature, certificate);
             }
             Err(error) => last = error,
         }
@@ -108,5 +104,5 @@ pub fn sign_head(core: &Core) -> kouan_sdk::Result<()> {
 
 fn retain(core: &Core, now: Timestamp) -> kouan_sdk::Result<()> {
     let days = i64::from(core.config.journal.retention_days);
-    core.journal.retain(now.plus_millis(-days * 86_400_000)).map(drop).map_err(JournalError::into_sdk)
+    core.journal.retain(now.plus_millis(-days * 86_400_000)).map(drop)
 }

@@ -4,7 +4,6 @@
 use crate::config::CheckMode;
 use crate::core::{BusinessSlot, Core, Phase};
 use crate::package::{self, OpenedPackage};
-use kouan_journal::JournalError;
 use kouan_journal::model::{
     CheckOutcome, Checked, Deliverable, MessageId, PartPayload, Plan, PlannedPart, Unchecked, Verdict,
 };
@@ -22,7 +21,7 @@ const NAP: Duration = Duration::from_secs(1);
 const BATCH: usize = 64;
 
 /// Runs until the gateway stops; while it drains, until everything is checked.
-pub fn run(core: &Core) {
+pub(crate) fn run(core: &Core) {
     let mut after = MessageId(0);
     while core.phase() != Phase::Stopped {
         let seen = core.checks.count();
@@ -43,7 +42,7 @@ pub fn run(core: &Core) {
 }
 
 fn round(core: &Core, after: &mut MessageId) -> kouan_sdk::Result<bool> {
-    let batch = core.journal.unchecked(*after, BATCH, core.config.limits.batch_bytes).map_err(JournalError::into_sdk)?;
+    let batch = core.journal.unchecked(*after, BATCH, core.config.limits.batch_bytes)?;
     let Some(last) = batch.last() else { return Ok(false) };
     *after = last.id;
     let checked = judge_all(core, &batch);
@@ -52,7 +51,7 @@ fn round(core: &Core, after: &mut MessageId) -> kouan_sdk::Result<bool> {
     if checked.is_empty() {
         return Ok(false);
     }
-    let outcomes = core.journal.record_checks(checked).map_err(JournalError::into_sdk)?;
+    let outcomes = core.journal.record_checks(checked)?;
     if outcomes.contains(&CheckOutcome::Ready) {
         core.outbound.ring();
     }
@@ -73,7 +72,9 @@ fn judge(core: &Core, unchecked: &Unchecked) -> Option<Checked> {
     let form_id = header_value(&message.headers, header::FORM_ID);
     let opened = match package::open(&message.file_name, &message.body, &limits(core)) {
         Ok(opened) => opened,
-        Err(error) => return Some(refuse(core, unchecked, core.business_for(None, form_id), Report::default(), &error)),
+        Err(error) => {
+            return Some(refuse(core, unchecked, core.business_for(None, form_id), Report::default(), &error));
+        }
     };
     let root = kouan_xml::root_name(opened.document()).ok();
     let root_ref = root.as_ref().map(|r| (r.namespace.as_str(), r.local.as_str()));
@@ -162,7 +163,13 @@ fn planned(part: PartPlan<'_>, body: &[u8]) -> PlannedPart {
 }
 
 /// A refusal for a reason that is not the business's own finding: the reason becomes one.
-fn refuse(core: &Core, unchecked: &Unchecked, slot: Option<&BusinessSlot>, mut report: Report, error: &Error) -> Checked {
+fn refuse(
+    core: &Core,
+    unchecked: &Unchecked,
+    slot: Option<&BusinessSlot>,
+    mut report: Report,
+    error: &Error,
+) -> Checked {
     let _ = core;
     report.findings.push(finding_of(error));
     refused(unchecked, slot, report)
@@ -223,7 +230,8 @@ fn verdict_json(unchecked: &Unchecked, business: &str, report: &Report, goes: bo
     .to_string()
 }
 
-fn limits(core: &Core) -> package::PackageLimits {
+/// How large a package may be.
+pub(crate) fn limits(core: &Core) -> package::PackageLimits {
     package::PackageLimits {
         max_document_bytes: core.config.limits.max_document_bytes,
         max_total_bytes: core.config.limits.max_message_bytes,
@@ -231,6 +239,7 @@ fn limits(core: &Core) -> package::PackageLimits {
     }
 }
 
-fn attachments(opened: &OpenedPackage) -> Vec<Attachment<'_>> {
+/// The package's attachments, as a business wants them.
+pub(crate) fn attachments<'a>(opened: &'a OpenedPackage<'_>) -> Vec<Attachment<'a>> {
     opened.attachments().map(|(name, bytes)| Attachment { name, bytes }).collect()
 }

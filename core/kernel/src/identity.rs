@@ -56,7 +56,7 @@ impl Identity {
     pub fn signer(&self, key: &SigningKey) -> Signer {
         let card = key.certificate.card_number().unwrap_or_default();
         Signer {
-            certificate_serial: key.certificate.serial_hex().to_owned(),
+            certificate_serial: key.certificate.serial().to_owned(),
             card_number: if self.config.card_number.is_empty() { card } else { self.config.card_number.clone() },
             operator_name: self.config.operator_name.clone(),
         }
@@ -71,7 +71,11 @@ pub struct Identities {
 impl Identities {
     /// Makes the devices and logs in where a PIN is configured. A device that is locked or missing is no error here:
     /// the gateway starts, takes in, and holds at sign.
-    pub fn open(config: &Config, registry: &Registry, contexts: &dyn Fn(&str, &str) -> Result<Context>) -> Result<Self> {
+    pub fn open(
+        config: &Config,
+        registry: &Registry,
+        contexts: &dyn Fn(&str, &str) -> Result<Context>,
+    ) -> Result<Self> {
         let mut all = Vec::new();
         for identity in &config.identity {
             let what = format!("security backend {} of identity {}", identity.security.backend, identity.dxp_id);
@@ -146,17 +150,7 @@ fn refuse_crossing(identity: &Identity, environment: Environment, what: &str) ->
     Ok(())
 }
 
-/// A moment before which, or after which, a certificate does not serve; `None` while it does.
+/// Why a certificate does not serve now; `None` while it does.
 pub fn out_of_date(certificate: &Certificate, clock: &dyn Clock) -> Option<kouan_sdk::Error> {
-    let now = clock.now();
-    let error = |code: &'static str, text: String| Some(kouan_sdk::Error::new(kouan_sdk::ErrorKind::Auth, code, text));
-    if now < certificate.not_before() {
-        let from = certificate.not_before().rfc3339();
-        return error("KOUAN-SECURITY-CERT-NOT-YET-VALID", format!("certificate is valid only from {from}"));
-    }
-    if now > certificate.not_after() {
-        let until = certificate.not_after().rfc3339();
-        return error("KOUAN-SECURITY-CERT-EXPIRED", format!("certificate expired at {until}"));
-    }
-    None
+    certificate.check_time(clock.now()).err().map(Into::into)
 }

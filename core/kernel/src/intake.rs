@@ -2,7 +2,6 @@
 
 use crate::core::{Core, Phase, SiteSlot};
 use crate::retry::backoff_ms;
-use kouan_journal::JournalError;
 use kouan_journal::model::NewMessage;
 use kouan_sdk::transport::{Incoming, Receiver, header, header_value};
 use kouan_sdk::{Error, ErrorKind};
@@ -55,15 +54,14 @@ fn pump(core: &Core, site: &SiteSlot, receiver: &dyn Receiver) -> kouan_sdk::Res
         if batch.is_empty() {
             continue;
         }
-        let (taken, refused): (Vec<_>, Vec<_>) = batch
-            .into_iter()
-            .partition(|incoming| incoming.body.len() as u64 <= core.config.limits.max_message_bytes);
+        let (taken, refused): (Vec<_>, Vec<_>) =
+            batch.into_iter().partition(|incoming| incoming.body.len() as u64 <= core.config.limits.max_message_bytes);
         for incoming in refused {
             receiver.reject(incoming.token, &too_big(core, &incoming))?;
         }
         let tokens: Vec<_> = taken.iter().map(|incoming| incoming.token).collect();
         let messages = taken.into_iter().map(|incoming| message(site, incoming)).collect();
-        core.journal.accept(messages).map_err(JournalError::into_sdk)?;
+        core.journal.accept(messages)?;
         crate::failpoint!("kernel::accepted-before-settle");
         receiver.settle(&tokens)?;
         core.checks.ring();

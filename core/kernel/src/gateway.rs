@@ -8,13 +8,16 @@ use crate::signal::Signal;
 use crate::{check, effects, housekeeping, inbound, intake, outbound};
 use kouan_dxp::Trust;
 use kouan_host::Registry;
-use kouan_journal::{Journal, JournalOptions};
+use kouan_journal::{Journal, JournalOptions, SqliteJournal};
 use kouan_sdk::{Clock, Context, Kind};
 use parking_lot::Mutex;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+/// FormId and folder of what belongs to no business.
+const OTHERS: (&str, &str) = ("OTHERS", "Others");
 
 /// A running gateway. Dropping it stops it at once; [`Gateway::drain`] lets it finish.
 pub struct Gateway {
@@ -34,8 +37,8 @@ impl Gateway {
     /// Whether this configuration could start: every plugin takes its settings. Opens no journal, sends nothing.
     pub fn check_config(config: &Config, registry: &Registry, clock: &Arc<dyn Clock>) -> Result<()> {
         let contexts = context_maker(config, clock);
-        businesses(config, registry, &contexts)?;
-        sites(config, registry, &contexts)?;
+        let businesses = businesses(config, registry, &contexts)?;
+        sites(config, registry, &contexts, &businesses)?;
         window(config, registry, &contexts)?;
         trust(config)?;
         Identities::open(config, registry, &contexts)?.close();
@@ -43,7 +46,7 @@ impl Gateway {
     }
 
     /// The journal, for looking.
-    pub fn journal(&self) -> &Journal {
+    pub fn journal(&self) -> &Arc<dyn Journal> {
         &self.core.journal
     }
 
@@ -76,11 +79,11 @@ impl Gateway {
     }
 
     fn spawn_all(&mut self) -> Result<()> {
-        self.spawn("check", |core| check::run(core))?;
-        self.spawn("outbound", |core| outbound::run(core))?;
-        self.spawn("receive", |core| inbound::receive(core))?;
-        self.spawn("open", |core| inbound::open(core))?;
-        self.spawn("housekeeping", |core| housekeeping::run(core))?;
+        self.spawn("check", check::run)?;
+        self.spawn("outbound", outbound::run)?;
+        self.spawn("receive", inbound::receive)?;
+        self.spawn("open", inbound::open)?;
+        self.spawn("housekeeping", housekeeping::run)?;
         for index in 0..self.core.sites.len() {
             self.spawn_site("intake", index, intake::run)?;
             self.spawn_site("effects", index, effects::run)?;
@@ -116,18 +119,18 @@ impl Drop for Gateway {
 fn open(config: Config, registry: &Registry, clock: Arc<dyn Clock>) -> Result<Core> {
     let contexts = context_maker(&config, &clock);
     let businesses = businesses(&config, registry, &contexts)?;
-    let sites = sites(&config, registry, &contexts)?;
+    let sites = sites(&config, registry, &contexts, &businesses)?;
     let window = window(&config, registry, &contexts)?;
     let trust = trust(&config)?;
     let identities = Identities::open(&config, registry, &contexts)?;
-    let journal = Journal::open(JournalOptions {
+    let journal = SqliteJournal::open(JournalOptions {
         path: journal_path(&config),
         environment: config.environment.name().to_owned(),
         clock: clock.clone(),
         default_site: config.site.first().map(|site| site.name.clone()).unwrap_or_default(),
         disposing_sites: sites.iter().filter(|s| s.capabilities.disposes).map(|s| s.config.name.clone()).collect(),
     })?;
-    drop(contexts);
+    let journal: Arc<dyn Journal> = Arc::new(journal);
     Ok(Core::new(config, clock, journal, businesses, identities, trust, window, sites))
 }
 
@@ -137,21 +140,11 @@ pub fn journal_path(config: &Config) -> PathBuf {
 }
 
 /// Makes a plugin instance's context: a data folder of its own.
-fn context_maker<'a>(
-    config: &'a Config,
-    clock: &'a Arc<dyn Clock>,
-) -> Box<dyn Fn(&str, &str) -> Result<Context> + 'a> {
-    Box::new(move |kind, instance| {
-        let data_dir = config.base_dir.join(&config.data_dir).join(kind).join(instance);
-        std::fs::create_dir_all(&data_dir).map_err(KernelError::io(format!("make {}", data_dir.display())))?;
-        Ok(Context {
-            instance: instance.to_owned(),
-            data_dir,
-            base_dir: config.base_dir.clone(),
-            clock: clock.clone(),
-            log: Arc::new(kouan_host::TracingLog),
-        })
-    })
+fn context_maker(config: &Config, clock: &Arc<dyn Clock>) -> impl Fn(&str, &str) -> Result<Context> + use<> {
+    let contexts = kouan_host::Contexts::new(config.base_dir.join(&config.data_dir), &config.base_dir, clock.clone());
+    move |kind: &str, instance: &str| {
+        contexts.context(kind, instance).map_err(KernelError::plugin(format!("data folder of {kind} {instance}")))
+    }
 }
 
 type Contexts<'a> = dyn Fn(&str, &str) -> Result<Context> + 'a;
@@ -172,12 +165,26 @@ fn businesses(config: &Config, registry: &Registry, contexts: &Contexts<'_>) -> 
     configured.into_iter().map(open).collect()
 }
 
-fn sites(config: &Config, registry: &Registry, contexts: &Contexts<'_>) -> Result<Vec<SiteSlot>> {
+fn sites(
+    config: &Config,
+    registry: &Registry,
+    contexts: &Contexts<'_>,
+    businesses: &[BusinessSlot],
+) -> Result<Vec<SiteSlot>> {
     let open = |site: &crate::config::SiteConfig| {
-        let settings = serde_json::Value::Object(site.settings.clone()).to_string();
+        let what = format!("transport {} of site {}", site.transport, site.name);
+        let decl = registry.find(Kind::Transport, &site.transport).map_err(KernelError::plugin(what.clone()))?;
+        let mut settings = site.settings.clone();
+        if takes(&(decl.config_schema)(), "folders") {
+            settings.entry("folders").or_insert_with(|| folders(businesses));
+        }
         let transport = registry
-            .transport(&site.transport, &contexts("site", &site.name)?, &settings)
-            .map_err(KernelError::plugin(format!("transport {} of site {}", site.transport, site.name)))?;
+            .transport(
+                &site.transport,
+                &contexts("site", &site.name)?,
+                &serde_json::Value::Object(settings).to_string(),
+            )
+            .map_err(KernelError::plugin(what))?;
         Ok(SiteSlot {
             config: site.clone(),
             capabilities: transport.capabilities(),
@@ -187,6 +194,21 @@ fn sites(config: &Config, registry: &Registry, contexts: &Contexts<'_>) -> Resul
         })
     };
     config.site.iter().map(open).collect()
+}
+
+/// Whether a plugin's configuration has this key.
+fn takes(schema: &str, key: &str) -> bool {
+    let schema: serde_json::Value = serde_json::from_str(schema).unwrap_or_default();
+    schema.pointer(&format!("/properties/{key}")).is_some()
+}
+
+/// The folders of all message types, for sites that are folder trees; what belongs to nobody goes to `Others`
+/// (`domain/goods-declaration.md` §3.1).
+fn folders(businesses: &[BusinessSlot]) -> serde_json::Value {
+    let types = businesses.iter().flat_map(|slot| &slot.info.types);
+    let mut folders: Vec<_> = types.map(|t| serde_json::json!({ "form_id": t.id, "folder": t.folder })).collect();
+    folders.push(serde_json::json!({ "form_id": OTHERS.0, "folder": OTHERS.1 }));
+    serde_json::Value::Array(folders)
 }
 
 fn window(config: &Config, registry: &Registry, contexts: &Contexts<'_>) -> Result<Arc<dyn kouan_sdk::Transport>> {
@@ -203,7 +225,7 @@ fn trust(config: &Config) -> Result<Trust> {
     let mut certificates = Vec::new();
     for path in &config.window.trust {
         let path = config.base_dir.join(path);
-        let text = std::fs::read(&path).map_err(KernelError::io(format!("read {}", path.display())))?;
+        let text = std::fs::read_to_string(&path).map_err(KernelError::io(format!("read {}", path.display())))?;
         let read = kouan_sm::Certificate::all_from_pem(&text)
             .map_err(|e| KernelError::plugin(format!("trusted certificate {}", path.display()))(e.into()))?;
         let development = read.iter().any(|c| c.issuer().contains(crate::identity::DEVELOPMENT_ISSUER));
