@@ -1,25 +1,57 @@
-//! The developer's commands, one file each: `cargo xtask test`, `cargo xtask tidy`.
+//! The developer's commands: `cargo xtask <command>`, one file each.
+//!
+//! This room runs other programs and reads the sources; it must not depend on any crate of the workspace, so that it
+//! builds soon and also when they do not.
 
 #![forbid(unsafe_code)]
 
+mod demo;
+mod project;
 mod test;
 mod tidy;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
 
-/// The developer's commands.
 #[derive(Parser)]
-#[command(name = "cargo xtask")]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    about = "The developer's commands",
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
 enum Command {
-    /// Run every check and test; one summary line a suite.
-    Test,
-    /// Hold the house's rules against the code.
+    /// Build the lean binary and run the main job once
+    Demo(demo::Args),
+    /// Find what the tests need, run every suite, print one line each
+    Test(test::Args),
+    /// Hold the house's rules against the code
     Tidy,
 }
 
-fn main() -> anyhow::Result<()> {
-    match Command::parse() {
-        Command::Test => test::run(),
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Test(args) => test::run(&args),
         Command::Tidy => tidy::run(),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
     }
+}
+
+/// Names of the commands, so that documents can be held against them.
+fn command_names() -> Vec<String> {
+    <Cli as clap::CommandFactory>::command().get_subcommands().map(|c| c.get_name().to_owned()).collect()
 }

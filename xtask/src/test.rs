@@ -1,116 +1,100 @@
-//! `cargo xtask test`: runs every suite, prints one line a suite and a summary.
+//! `cargo xtask test`: every suite, one line each, and an honest count at the end.
 
-use anyhow::{Context, Result, bail};
-use std::fs;
-use std::io::Write;
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::Instant;
+mod output;
+mod suites;
+mod tools;
 
-/// Name of a suite and its cargo arguments.
-const SUITES: &[(&str, &[&str])] = &[
-    ("fmt", &["fmt", "--all", "--check"]),
-    ("clippy", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]),
-    ("docs", &["doc", "--workspace", "--no-deps", "--quiet"]),
-    ("tidy", &["xtask", "tidy"]),
-    // Tests say on their output what they skip, so it must not be captured.
-    ("tests", &["test", "--workspace", "--no-fail-fast", "--", "--nocapture"]),
-];
+use crate::project;
+use anyhow::Context as _;
+use output::Counts;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+use suites::{Outcome, Suite};
 
-#[derive(Default)]
-struct Counts {
-    passed: u64,
-    failed: u64,
-    skipped: Vec<String>,
+#[derive(clap::Args)]
+pub struct Args {
+    /// Install what the tests need from the system's packages (also with CI=true)
+    #[arg(long)]
+    install: bool,
+    /// Install nothing, fetch nothing
+    #[arg(long, conflicts_with = "install")]
+    offline: bool,
+    /// Run only tests whose name contains this
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+    /// Run only this suite (repeatable)
+    #[arg(long, value_name = "NAME")]
+    suite: Vec<String>,
+    /// End a suite that takes longer than this many minutes
+    #[arg(long, default_value_t = 20, value_name = "MINUTES")]
+    limit: u64,
 }
 
-/// Runs everything; an error if anything failed.
-pub fn run() -> Result<()> {
-    let logs = Path::new("target/xtask-test");
-    fs::create_dir_all(logs)?;
-    let mut out = std::io::stdout().lock();
+/// Runs the suites; whether nothing failed.
+pub fn run(args: &Args) -> anyhow::Result<bool> {
+    let chosen = suites::choose(&args.suite, args.filter.as_deref())?;
+    let tools = tools::prepare(args.install || (project::in_ci() && !args.offline))?;
+    let logs = project::root().join("target/xtask-test");
+    std::fs::create_dir_all(&logs).with_context(|| format!("make {}", logs.display()))?;
+    let setting = suites::Setting {
+        logs,
+        path: tools.path,
+        // What is missing is named and counted; what was found must be used.
+        require_tools: project::in_ci() && tools.missing.is_empty(),
+        offline: args.offline,
+        filter: args.filter.clone(),
+        interrupted: interruption()?,
+        limit: Duration::from_secs(args.limit * 60),
+    };
     let mut total = Counts::default();
-    for (name, arguments) in SUITES {
-        let started = Instant::now();
-        let (counts, ok, log) = suite(name, arguments, logs)?;
-        let verdict = if ok { "ok" } else { "FAILED" };
-        let (passed, failed, skipped) = (counts.passed, counts.failed, counts.skipped.len());
-        let seconds = started.elapsed().as_secs();
-        writeln!(out, "{name:<8} {verdict:<6} {passed} passed, {failed} failed, {skipped} skipped ({seconds} s)")?;
-        if !ok {
-            writeln!(out, "{}", tail(&log, 60))?;
-        }
-        total.passed += counts.passed;
-        total.failed += counts.failed;
-        total.skipped.extend(counts.skipped);
+    let mut skipped = tools.missing;
+    for suite in chosen {
+        let outcome = suite.run(&setting)?;
+        report(suite, &outcome);
+        total.add(&outcome.counts);
+        skipped.extend(outcome.counts.reasons.iter().map(|why| format!("{}: {why}", suite.name)));
     }
-    total.skipped.iter().try_for_each(|why| writeln!(out, "skipped: {why}"))?;
-    writeln!(out, "{} passed, {} failed, {} skipped", total.passed, total.failed, total.skipped.len())?;
-    if total.failed > 0 {
-        bail!("some suites failed; their logs are in {}", logs.display());
-    }
-    Ok(())
+    close(&total, &skipped);
+    Ok(total.failed == 0)
 }
 
-/// One suite; one that counts nothing itself counts as one test.
-fn suite(name: &str, arguments: &[&str], logs: &Path) -> Result<(Counts, bool, String)> {
-    let path = logs.join(format!("{name}.log"));
-    let log = fs::File::create(&path)?;
-    let status = Command::new("cargo")
-        .args(arguments)
-        .env("RUSTDOCFLAGS", "-D warnings")
-        .stdin(Stdio::null())
-        .stdout(log.try_clone()?)
-        .stderr(log)
-        .status()
-        .with_context(|| format!("start cargo for {name}"))?;
-    let ok = status.success();
-    let text = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
-    let mut counts = count(&text);
-    if counts.passed + counts.failed == 0 {
-        counts.passed = u64::from(ok);
+/// Becomes true once we are asked to stop.
+fn interruption() -> anyhow::Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in signal_hook::consts::TERM_SIGNALS {
+        signal_hook::flag::register(*signal, Arc::clone(&flag)).context("listen for Ctrl-C")?;
     }
-    if !ok && counts.failed == 0 {
-        counts.failed = 1;
-    }
-    Ok((counts, ok, text))
+    Ok(flag)
 }
 
-/// Reads cargo's own `test result:` lines and the tests' `SKIPPED:` lines.
-fn count(text: &str) -> Counts {
-    let mut counts = Counts::default();
-    for line in text.lines() {
-        if let Some(result) = line.strip_prefix("test result:") {
-            let words: Vec<_> = result.split_whitespace().collect();
-            let before = |unit| {
-                let at = words.iter().position(|word| *word == unit)?;
-                words.get(at.checked_sub(1)?)?.parse::<u64>().ok()
-            };
-            counts.passed += before("passed;").unwrap_or(0);
-            counts.failed += before("failed;").unwrap_or(0);
-        }
-        // The test of this reader names the mark itself; a skip begins its line.
-        if let Some(why) = line.strip_prefix("SKIPPED:") {
-            counts.skipped.push(why.trim().to_owned());
+fn report(suite: &Suite, outcome: &Outcome) {
+    let Counts { passed, failed, skipped, .. } = outcome.counts;
+    let verdict = match (failed, passed, skipped) {
+        (0, 0, 1..) => "skipped",
+        (0, ..) => "ok",
+        _ => "FAILED",
+    };
+    project::say(format_args!(
+        "{:<8} {verdict:<8} {passed:>5} passed {failed:>4} failed {skipped:>4} skipped {:>8.1} s",
+        suite.name,
+        outcome.took.as_secs_f64()
+    ));
+    if failed > 0 {
+        project::say(format_args!("    log: {}", outcome.log.display()));
+        for line in &outcome.tail {
+            project::say(format_args!("    | {line}"));
         }
     }
-    counts
 }
 
-fn tail(text: &str, lines: usize) -> String {
-    let all: Vec<_> = text.lines().collect();
-    all.get(all.len().saturating_sub(lines)..).unwrap_or_default().join("\n")
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn counts_results_and_skips() {
-        let counts = super::count(
-            "test a ... ok\ntest result: ok. 6 passed; 1 failed; 0 ignored; 0 measured\nSKIPPED: no openssl\n\
-             test result: ok. 2 passed; 0 failed; 0 ignored",
-        );
-        assert_eq!((counts.passed, counts.failed), (8, 1));
-        assert_eq!(counts.skipped, ["no openssl"]);
+fn close(total: &Counts, skipped: &[String]) {
+    if !skipped.is_empty() {
+        project::say("\nskipped or missing, and why:");
+        for why in skipped {
+            project::say(format_args!("  {why}"));
+        }
     }
+    // Build servers read this line; its form is fixed.
+    project::say(format_args!("\n{} passed, {} failed, {} skipped", total.passed, total.failed, total.skipped));
 }

@@ -1,120 +1,145 @@
-//! `cargo xtask tidy`: the house's rules against the code. The dependency arrows stand in `xtask/tidy.toml`.
+//! `cargo xtask tidy`: the house's rules, held against the code. The rules' data is `xtask/tidy.toml`.
 
-use anyhow::{Result, bail};
-use cargo_metadata::{DependencyKind, MetadataCommand};
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::Path;
-use std::process::Command;
+mod catalogue;
+mod crates;
+mod documents;
+mod files;
+mod licences;
+mod rules;
+mod rust;
 
-/// The rules that are data.
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Rules {
-    /// Crate → workspace crates it may depend on.
-    arrows: BTreeMap<String, Vec<String>>,
-    /// Words that no tracked file may hold.
-    forbidden: Vec<String>,
+use crate::project;
+use anyhow::Context as _;
+use std::fmt;
+use std::path::PathBuf;
+
+/// One rule broken at one place.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Violation {
+    /// File below the root.
+    pub file: String,
+    /// Line, from 1; 0 = the whole file.
+    pub line: usize,
+    /// What is wrong, and what the rule is.
+    pub why: String,
 }
 
-/// Prints every violation; an error if there is one.
-pub fn run() -> Result<()> {
-    let rules: Rules = toml::from_str(&fs::read_to_string("xtask/tidy.toml")?)?;
-    let mut faults = arrows(&rules)?;
-    for file in tracked()? {
-        if let Ok(text) = fs::read_to_string(&file) {
-            faults.extend(hygiene(&rules, &file, &text));
-        }
+impl Violation {
+    fn new(file: impl Into<String>, line: usize, why: impl Into<String>) -> Self {
+        Self { file: file.into(), line, why: why.into() }
     }
-    faults.extend(codes()?);
-    if faults.is_empty() {
-        return Ok(());
-    }
-    faults.iter().for_each(|fault| eprintln!("{fault}"));
-    bail!("{} violations of the house's rules", faults.len())
 }
 
-/// Dependency arrows, licences and lints, from cargo's metadata.
-fn arrows(rules: &Rules) -> Result<Vec<String>> {
-    let metadata = MetadataCommand::new().no_deps().exec()?;
-    let ours: BTreeSet<_> = metadata.packages.iter().map(|package| package.name.to_string()).collect();
-    let mut faults = Vec::new();
-    for package in &metadata.packages {
-        let name = package.name.to_string();
-        if package.license.as_deref() != Some("MIT OR Apache-2.0") {
-            faults.push(format!("{}: licence is not MIT OR Apache-2.0", package.manifest_path));
-        }
-        if !fs::read_to_string(&package.manifest_path)?.contains("[lints]\nworkspace = true") {
-            faults.push(format!("{}: does not take the workspace's lints", package.manifest_path));
-        }
-        let Some(allowed) = rules.arrows.get(&name) else {
-            faults.push(format!("xtask/tidy.toml: no arrows for {name}"));
-            continue;
-        };
-        let normal = package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal);
-        for dependency in normal.filter(|d| ours.contains(&d.name) && !allowed.contains(&d.name)) {
-            faults.push(format!("{}: {name} must not depend on {}", package.manifest_path, dependency.name));
-        }
-    }
-    Ok(faults)
+/// All that was found.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Broken rules.
+    pub violations: Vec<Violation>,
+    /// Worth a look, broken no rule.
+    pub remarks: Vec<Violation>,
+    /// How many files were read.
+    pub files: usize,
 }
 
-/// What can be said of one file by itself.
-fn hygiene(rules: &Rules, file: &str, text: &str) -> Vec<String> {
-    let mut faults = Vec::new();
-    let rust = file.ends_with(".rs");
-    if rust && (file.ends_with("src/lib.rs") || file.ends_with("src/main.rs")) {
-        if !text.contains("#![forbid(unsafe_code)]") {
-            faults.push(format!("{file}: does not forbid unsafe code"));
-        }
-        if !text.starts_with("//!") {
-            faults.push(format!("{file}: does not say what the room is for"));
-        }
-    }
-    if rust && text.lines().count() > 700 {
-        faults.push(format!("{file}: over 700 lines; is it about one thing?"));
-    }
-    for (index, line) in text.lines().enumerate() {
-        if rust && line.ends_with(' ') {
-            faults.push(format!("{file}:{}: trailing space", index + 1));
-        }
-        let forbidden = rules.forbidden.iter().filter(|word| line.contains(*word) && file != "xtask/tidy.toml");
-        faults.extend(forbidden.map(|word| format!("{file}:{}: holds `{word}`", index + 1)));
-    }
-    faults
+/// What every rule looks at.
+struct Checkout {
+    rules: rules::Rules,
+    files: Vec<SourceFile>,
+    metadata: cargo_metadata::Metadata,
 }
 
-/// Every `KOUAN-…` code in the sources of the workspace's crates stands in the catalogue.
-fn codes() -> Result<Vec<String>> {
-    let mut known = BTreeSet::new();
-    for entry in fs::read_dir("core/sdk/catalogue")? {
-        let text = fs::read_to_string(entry?.path())?;
-        known.extend(text.lines().filter_map(|l| Some(l.strip_prefix('[')?.strip_suffix(']')?.to_owned())));
-    }
-    let metadata = MetadataCommand::new().no_deps().exec()?;
-    let root = metadata.workspace_root.as_std_path();
-    let folders: Vec<_> = metadata
-        .packages
-        .iter()
-        .filter_map(|package| package.manifest_path.as_std_path().parent()?.strip_prefix(root).ok())
-        .map(|folder| folder.join("src"))
-        .collect();
-    let built = |file: &String| folders.iter().any(|folder| Path::new(file).starts_with(folder));
-    let mut faults = Vec::new();
-    for file in tracked()?.into_iter().filter(|file| file.ends_with(".rs") && built(file)) {
-        let text = fs::read_to_string(&file).unwrap_or_default();
-        for literal in text.split('"').filter(|l| l.starts_with("KOUAN-") && l.len() > 8 && !l.ends_with('-')) {
-            let code = literal.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-');
-            // Tests make up errors under these codes.
-            if code && !literal.starts_with("KOUAN-TEST") && !known.contains(literal) {
-                faults.push(format!("{file}: {literal} is not in the catalogue"));
+/// A tracked (or about to be tracked) text file.
+struct SourceFile {
+    /// Path below the root, with `/`.
+    path: String,
+    text: String,
+}
+
+/// Prints what breaks the rules; whether nothing does.
+pub fn run() -> anyhow::Result<bool> {
+    let report = check()?;
+    project::say(&report);
+    Ok(report.violations.is_empty())
+}
+
+/// Holds every rule against the checkout.
+pub fn check() -> anyhow::Result<Report> {
+    let checkout = Checkout::read()?;
+    let mut report = Report { files: checkout.files.len(), ..Report::default() };
+    crates::check(&checkout, &mut report)?;
+    licences::check(&checkout, &mut report);
+    catalogue::check(&checkout, &mut report)?;
+    documents::check(&checkout, &mut report);
+    files::check(&checkout, &mut report);
+    report.violations.sort();
+    report.remarks.sort();
+    Ok(report)
+}
+
+impl Checkout {
+    fn read() -> anyhow::Result<Self> {
+        let root = project::root();
+        let mut files = Vec::new();
+        for path in paths(&root)? {
+            // What is no text (a zip among the samples) has no lines to hold rules against.
+            if let Ok(text) = std::fs::read_to_string(root.join(&path)) {
+                files.push(SourceFile { path, text });
             }
         }
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        let metadata = cargo_metadata::MetadataCommand::new()
+            .manifest_path(root.join("Cargo.toml"))
+            .exec()
+            .context("read the workspace's metadata")?;
+        Ok(Self { rules: rules::Rules::read(&root)?, files, metadata })
     }
-    Ok(faults)
 }
 
-fn tracked() -> Result<Vec<String>> {
-    let output = Command::new("git").args(["ls-files"]).output()?;
-    Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
+/// Tracked files and new ones that are not ignored.
+fn paths(root: &PathBuf) -> anyhow::Result<Vec<String>> {
+    let shell = xshell::Shell::new()?;
+    shell.change_dir(root);
+    let listed = xshell::cmd!(shell, "git ls-files -z --cached --others --exclude-standard").quiet().read();
+    match listed {
+        Ok(listed) => Ok(listed.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect()),
+        // An unpacked archive has no git: everything but what cargo builds.
+        Err(_) => walk(root, root),
+    }
+}
+
+fn walk(root: &PathBuf, folder: &PathBuf) -> anyhow::Result<Vec<String>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))? {
+        let path = entry?.path();
+        let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+        if path.is_dir() {
+            if !name.starts_with("target") && name != ".git" {
+                found.extend(walk(root, &path)?);
+            }
+        } else {
+            found.push(name);
+        }
+    }
+    Ok(found)
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => write!(f, "{}: {}", self.file, self.why),
+            line => write!(f, "{}:{line}: {}", self.file, self.why),
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for remark in &self.remarks {
+            writeln!(f, "note: {remark}")?;
+        }
+        for violation in &self.violations {
+            writeln!(f, "{violation}")?;
+        }
+        write!(f, "tidy: {} files, {} violations, {} notes", self.files, self.violations.len(), self.remarks.len())
+    }
 }

@@ -1,0 +1,89 @@
+//! What every command is given: the language, the form of its output, the configuration.
+
+use crate::cli::Global;
+use crate::exit::{self, Exit};
+use crate::lang::Lang;
+use kouan_kernel::Config;
+use kouan_kernel::config::{self, ConfigError};
+use kouan_sdk::catalogue;
+use serde::Serialize;
+use std::fmt::Display;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+/// The configuration's name where nobody names one.
+const DEFAULT_CONFIG: &str = "kouan.toml";
+
+/// One run of the binary.
+pub struct App {
+    /// The language of what people read.
+    pub lang: Lang,
+    /// Whether data is printed as JSON.
+    pub json: bool,
+    config: Option<PathBuf>,
+}
+
+impl App {
+    pub fn new(lang: Lang, global: &Global) -> Self {
+        Self { lang, json: global.json, config: global.config.clone() }
+    }
+
+    /// Prints data, a line break after it. Colours are dropped where stdout is no terminal or NO_COLOR is set.
+    ///
+    /// # Errors
+    /// The reader has left, or the disk is full.
+    pub fn print(&self, data: impl Display) -> io::Result<()> {
+        writeln!(anstream::stdout().lock(), "{data}")
+    }
+
+    /// Prints data as JSON.
+    ///
+    /// # Errors
+    /// As [`Self::print`].
+    pub fn print_json(&self, data: &impl Serialize) -> anyhow::Result<()> {
+        Ok(self.print(serde_json::to_string_pretty(data)?)?)
+    }
+
+    /// Says something to the person at the terminal. A closed stderr is nobody's loss.
+    pub fn say(&self, text: impl Display) {
+        let _ = writeln!(anstream::stderr().lock(), "{text}");
+    }
+
+    /// Says why a command failed, and what to do; how the binary ends.
+    pub fn fail(&self, error: &anyhow::Error) -> Exit {
+        let exit = exit::of(error);
+        if exit != Exit::Done {
+            self.say(format_args!("{}: {error:#}", self.lang.pick("错误", "error")));
+            if let Some(entry) = code_of(error).and_then(catalogue::lookup) {
+                self.say(format_args!("  {}", self.lang.pick(&entry.cause_zh, &entry.cause_en)));
+                self.say(format_args!("  {}", self.lang.pick(&entry.repair_zh, &entry.repair_en)));
+            }
+        }
+        exit
+    }
+
+    /// Where the configuration is.
+    pub fn config_file(&self) -> &Path {
+        self.config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG))
+    }
+
+    /// The configuration; exit code 78 if it cannot be used.
+    pub fn config(&self) -> Result<Config, ConfigError> {
+        config::load(self.config_file())
+    }
+
+    /// The configuration if one was named or lies here; commands that need none work without.
+    pub fn config_if_any(&self) -> Result<Option<Config>, ConfigError> {
+        if self.config.is_none() && !Path::new(DEFAULT_CONFIG).exists() {
+            return Ok(None);
+        }
+        self.config().map(Some)
+    }
+}
+
+fn code_of(error: &anyhow::Error) -> Option<&str> {
+    error.chain().find_map(|cause| {
+        let of_plugin = cause.downcast_ref::<kouan_sdk::Error>().map(|error| &*error.code);
+        of_plugin.or_else(|| cause.downcast_ref::<ConfigError>().map(|error| error.code))
+    })
+}

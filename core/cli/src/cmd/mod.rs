@@ -1,0 +1,40 @@
+//! The subcommands, one file each. A new one is a file here, a line in each part of [`commands`], and its texts in
+//! `texts/*.toml`.
+
+mod completion;
+
+use crate::app::App;
+use crate::exit::Exit;
+use clap::Subcommand;
+use tracing::level_filters::LevelFilter;
+
+/// Declares the subcommands: variant, and the module with its `Args` and `run(args, app)`.
+macro_rules! commands {
+    ($($variant:ident($module:ident)),* $(,)?) => {
+        /// A subcommand and its arguments.
+        #[derive(Subcommand)]
+        pub enum Command {
+            $($variant($module::Args),)*
+        }
+
+        impl Command {
+            /// Does it.
+            pub fn run(&self, app: &App) -> anyhow::Result<Exit> {
+                match self {
+                    $(Self::$variant(args) => $module::run(args, app),)*
+                }
+            }
+        }
+    };
+}
+
+commands! {
+    Completion(completion),
+}
+
+impl Command {
+    /// How much is logged unless `-v`, `-q` or the environment says otherwise.
+    pub fn default_log_level(&self) -> LevelFilter {
+        LevelFilter::WARN
+    }
+}

@@ -1,0 +1,84 @@
+//! Exit codes: a contract with scripts.
+
+use kouan_kernel::config::ConfigError;
+use kouan_sdk::ErrorKind;
+use std::process::ExitCode;
+
+/// How a command ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exit {
+    /// 0: done, and all is right.
+    Done,
+    /// 1: the thing checked is not right (findings, unhealthy, not verified).
+    NotRight,
+    /// 2: wrong usage.
+    Usage,
+    /// 3: not reachable; try again.
+    Unreachable,
+    /// 78: bad configuration.
+    Config,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::NotRight => 1,
+            Exit::Usage => 2,
+            Exit::Unreachable => 3,
+            Exit::Config => 78,
+        })
+    }
+}
+
+/// The command line asks for something that cannot be done: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct WrongUsage(pub String);
+
+/// How a command ends that failed with `error`.
+pub fn of(error: &anyhow::Error) -> Exit {
+    for cause in error.chain() {
+        if let Some(error) = cause.downcast_ref::<kouan_sdk::Error>() {
+            return match error.kind {
+                ErrorKind::Config => Exit::Config,
+                ErrorKind::Unavailable | ErrorKind::Timeout => Exit::Unreachable,
+                _ => Exit::NotRight,
+            };
+        }
+        if cause.is::<ConfigError>() {
+            return Exit::Config;
+        }
+        if cause.is::<WrongUsage>() {
+            return Exit::Usage;
+        }
+        if let Some(error) = cause.downcast_ref::<std::io::Error>()
+            && error.kind() == std::io::ErrorKind::BrokenPipe
+        {
+            // `| head` has seen enough.
+            return Exit::Done;
+        }
+    }
+    Exit::NotRight
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context as _;
+    use kouan_sdk::Error;
+
+    #[test]
+    fn the_cause_decides_however_it_is_wrapped() {
+        let wrapped = |error: anyhow::Error| Err::<(), _>(error).context("while looking").unwrap_err();
+        let of_kind = |kind| of(&wrapped(Error::new(kind, "KOUAN-TEST-X", "x").into()));
+        assert_eq!(of_kind(ErrorKind::Config), Exit::Config);
+        assert_eq!(of_kind(ErrorKind::Unavailable), Exit::Unreachable);
+        assert_eq!(of_kind(ErrorKind::Timeout), Exit::Unreachable);
+        assert_eq!(of_kind(ErrorKind::Invalid), Exit::NotRight);
+        assert_eq!(of(&wrapped(WrongUsage("x".into()).into())), Exit::Usage);
+        let pipe = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+        assert_eq!(of(&wrapped(pipe.into())), Exit::Done);
+        assert_eq!(of(&anyhow::anyhow!("x")), Exit::NotRight);
+    }
+}
