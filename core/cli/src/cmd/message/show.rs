@@ -1,0 +1,113 @@
+//! One message, for people and for programs.
+
+use crate::app::App;
+use crate::exit::Exit;
+use kouan_journal::model::{Event, MessageDetail, MessageSummary};
+use kouan_journal::{Hold, Journal};
+use kouan_sdk::business::Outcome;
+use unicode_width::UnicodeWidthStr;
+
+/// One line of a list: number, time, state, business key, file.
+pub fn line(app: &App, message: &MessageSummary) -> String {
+    let key = message.business_key.as_ref().map_or("-", |key| &key.value);
+    format!(
+        "{:>8}  {}  {}  {}  {}",
+        message.id.0,
+        message.received_at.local(),
+        padded(&state(app, message), 20),
+        padded(key, 20),
+        message.file_name
+    )
+}
+
+/// Delivery, outcome, stage and hold in one phrase.
+fn state(app: &App, message: &MessageSummary) -> String {
+    let (zh, en) = message.delivery.names();
+    let mut text = app.lang.pick(zh, en).to_owned();
+    let outcome = match message.outcome {
+        Outcome::None => None,
+        Outcome::Accepted => Some(("入库", "accepted")),
+        Outcome::Rejected => Some(("入库失败", "rejected")),
+        Outcome::Concluded => Some(("办结", "concluded")),
+    };
+    if let Some((zh, en)) = outcome {
+        text = format!("{text}·{}", app.lang.pick(zh, en));
+    }
+    match message.hold {
+        Hold::None => text,
+        Hold::Parked => format!("{text}·{}", app.lang.pick("挂起", "parked")),
+        Hold::Overdue => format!("{text}·{}", app.lang.pick("超时未回", "overdue")),
+    }
+}
+
+fn padded(text: &str, columns: usize) -> String {
+    format!("{text}{}", " ".repeat(columns.saturating_sub(text.width())))
+}
+
+/// All that is known of a message.
+pub fn message(app: &App, name: &str) -> anyhow::Result<Exit> {
+    let journal = super::journal(app)?;
+    let mut details = Vec::new();
+    for found in super::find(&journal, name)? {
+        details.extend(Journal::detail(&journal, found.id)?);
+    }
+    if app.json {
+        app.print_json(&details)?;
+        return Ok(Exit::Done);
+    }
+    for detail in &details {
+        app.print(line(app, &detail.summary))?;
+        parts_and_receipts(app, detail)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn parts_and_receipts(app: &App, detail: &MessageDetail) -> anyhow::Result<()> {
+    if let Some(reason) = &detail.summary.reason {
+        app.print(format!("          {} {}", reason.code, reason.text))?;
+    }
+    for finding in detail.report.iter().flat_map(|report| &report.findings) {
+        let text = app.lang.pick(&finding.message_zh, &finding.message_en);
+        app.print(format!("          [{}] {} {text}", finding.rule, finding.xpath))?;
+    }
+    for part in &detail.parts {
+        let (zh, en) = part.state.delivery.names();
+        let reason = part.reason.as_ref().map_or(String::new(), |r| format!(" {} {}", r.code, r.text));
+        let (name, attempts) = (padded(&part.name, 24), part.state.attempts);
+        let state = padded(app.lang.pick(zh, en), 10);
+        app.print(format!("          ▸ {name} {} {state} ×{attempts}{reason}", part.wire_id))?;
+    }
+    for receipt in &detail.receipts {
+        let said = receipt.receipt.as_ref().map_or(String::new(), |r| format!("{} {} {}", r.code, r.stage, r.text));
+        let file = receipt.file_name.as_deref().unwrap_or("-");
+        app.print(format!("          ◂ {} {file} {said}", receipt.received_at.local()))?;
+    }
+    Ok(())
+}
+
+/// A message's timeline, from the file to the last receipt.
+pub fn trace(app: &App, name: &str) -> anyhow::Result<Exit> {
+    let journal = super::journal(app)?;
+    let mut all = Vec::new();
+    for found in super::find(&journal, name)? {
+        all.push((Journal::timeline(&journal, found.id)?, found));
+    }
+    if app.json {
+        let lines: Vec<_> =
+            all.iter().map(|(events, found)| serde_json::json!({ "message": found, "events": events })).collect();
+        app.print_json(&lines)?;
+        return Ok(Exit::Done);
+    }
+    for (events, found) in &all {
+        app.print(line(app, found))?;
+        events.iter().try_for_each(|event| app.print(event_line(event, events.first())))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// One event, with a stop-watch that starts at the first.
+fn event_line(event: &Event, first: Option<&Event>) -> String {
+    let since = first.map_or(0, |first| event.at.millis() - first.at.millis());
+    let part = event.part.map_or(String::new(), |part| format!(" ▸{}", part.0));
+    format!("  {} +{:>8.3} s  {:<14}{part}  {}", event.at.local(), since as f64 / 1000.0, event.kind, event.data)
+}

@@ -1,0 +1,3 @@
+//! What crosses rooms: tests of a whole gateway, in `tests/`. Nothing depends on this crate.
+
+#![forbid(unsafe_code)]
