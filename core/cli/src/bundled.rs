@@ -5,6 +5,8 @@ use kouan_sdk::PluginDecl;
 
 /// The bundled plugins.
 const PLUGINS: &[&PluginDecl] = &[
+    #[cfg(feature = "goods-declaration")]
+    &kouan_goods_declaration::PLUGIN,
     #[cfg(feature = "transport-directory")]
     &kouan_transport_directory::PLUGIN,
     #[cfg(feature = "transport-embedded")]

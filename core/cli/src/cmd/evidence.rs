@@ -63,7 +63,10 @@ fn head_is_signed(head: &SignedHead) -> Result<(), String> {
 fn report(app: &App, found: &Verification) -> anyhow::Result<()> {
     let lines = match app.lang.pick(true, false) {
         true => [
-            format!("事件 {}，分段 {}（已清理 {}），签名 {}", found.events, found.segments, found.dropped_segments, found.heads),
+            format!(
+                "事件 {}，分段 {}（已清理 {}），签名 {}",
+                found.events, found.segments, found.dropped_segments, found.heads
+            ),
             format!("报文 {}，回执 {}", found.messages, found.inbound),
             format!("签名覆盖到事件 {}；链尾 {} {}", found.signed_through, found.head.0, found.head.1),
         ],
@@ -83,7 +86,11 @@ fn report(app: &App, found: &Verification) -> anyhow::Result<()> {
         let place = fault.seq.map_or(String::new(), |seq| format!("#{seq} "));
         app.print(format!("✗ {place}{}", fault.what))?;
     }
-    let verdict = if found.holds() { ("✓ 证据链完整", "✓ the chain holds") } else { ("✗ 证据链被改动", "✗ the chain does not hold") };
+    let verdict = if found.holds() {
+        ("✓ 证据链完整", "✓ the chain holds")
+    } else {
+        ("✗ 证据链被改动", "✗ the chain does not hold")
+    };
     app.print(app.lang.pick(verdict.0, verdict.1))?;
     Ok(())
 }
@@ -93,7 +100,8 @@ fn export(app: &App, output: Option<&PathBuf>) -> anyhow::Result<Exit> {
     let journal = SqliteJournal::open_read_only(&path).map_err(kouan_sdk::Error::from)?;
     match output {
         Some(file) => {
-            let mut out = io::BufWriter::new(File::create_new(file).with_context(|| format!("make {}", file.display()))?);
+            let mut out =
+                io::BufWriter::new(File::create_new(file).with_context(|| format!("make {}", file.display()))?);
             journal.export(&mut out).map_err(kouan_sdk::Error::from)?;
             out.flush()?;
             out.get_ref().sync_all()?;

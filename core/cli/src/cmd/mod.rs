@@ -2,6 +2,12 @@
 //! `texts/*.toml`.
 
 mod completion;
+mod config;
+mod evidence;
+mod init;
+mod message;
+mod run;
+mod store;
 
 use crate::app::App;
 use crate::exit::Exit;
@@ -29,6 +35,12 @@ macro_rules! commands {
 }
 
 commands! {
+    Run(run),
+    Init(init),
+    Config(config),
+    Message(message),
+    Evidence(evidence),
+    Store(store),
     Completion(completion),
 }
 

@@ -31,7 +31,8 @@ pub fn run(_args: &Args, app: &App) -> anyhow::Result<Exit> {
                 app.say(app.lang.pick("已按新配置重新启动", "runs with the new configuration"));
             }
             Err(error) => {
-                let still = app.lang.pick("新配置有误，继续按旧配置运行", "the new configuration is wrong; the old one stays");
+                let still =
+                    app.lang.pick("新配置有误，继续按旧配置运行", "the new configuration is wrong; the old one stays");
                 app.say(format_args!("{still}: {error:#}"));
             }
         }
