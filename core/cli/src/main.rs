@@ -9,9 +9,11 @@ mod app;
 mod bundled;
 mod cli;
 mod cmd;
+mod data;
 mod exit;
 mod lang;
 mod logging;
+mod table;
 mod texts;
 
 use app::App;
