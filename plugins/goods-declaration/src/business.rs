@@ -1,0 +1,159 @@
+//! The plugin: its declaration, its instances, and what the command line reads of it.
+
+use crate::check::{self, Judge};
+use crate::config::{self, Config};
+use crate::data::{Data, Files, broken};
+use crate::facts::{ATTACHMENT, ATTACHMENT_RECEIVER, DECLARATION, DECLARATION_RECEIVER, Facts, NAMESPACE};
+use crate::sign::Signing;
+use crate::simulate::Window;
+use crate::{plan, receipt, refusal};
+use kouan_schema::{Enforcement, RuleInfo, Validator};
+use kouan_sdk::business::{
+    BusinessInfo, Key, MessageType, Package, PartPlan, Receipt, ReceiptName, Report, RootName, SignatureRequest, Signer,
+};
+use kouan_sdk::{Business, Context, PluginDecl, Result, Simulator, Timestamp};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+/// The plugin's id in the configuration.
+pub const ID: &str = "goods-declaration";
+
+/// The plugin.
+pub static PLUGIN: PluginDecl = PluginDecl {
+    id: ID,
+    version: env!("CARGO_PKG_VERSION"),
+    summary: ("货物申报（报关单及随附单据）", "goods declarations and their attachments"),
+    config_schema: config::schema,
+    business: Some(make_business),
+    transport: None,
+    security: None,
+    simulator: Some(make_simulator),
+};
+
+/// The compiled schema, rules and code tables: the built-in ones, compiled once in a process, or those of a folder
+/// (`schemas` in the configuration).
+///
+/// # Errors
+/// `KOUAN-DEC-DATA` or `KOUAN-SCHEMA-…` with the place in the file.
+pub fn validator(folder: Option<&Path>) -> Result<Arc<Validator>> {
+    match folder {
+        None => {
+            static BUILT_IN: OnceLock<Result<Arc<Validator>>> = OnceLock::new();
+            BUILT_IN
+                .get_or_init(|| {
+                    check::validator(Files::clone(&Data::load(&Config::default(), None)?.files)).map(Arc::new)
+                })
+                .clone()
+        }
+        Some(folder) => check::validator(Data::load(&Config::default(), Some(folder))?.files).map(Arc::new),
+    }
+}
+
+/// The built-in rules, for a list of them.
+///
+/// # Errors
+/// As [`validator`].
+pub fn rules() -> Result<Vec<RuleInfo>> {
+    Ok(validator(None)?.rules().list().cloned().collect())
+}
+
+fn make_business(context: &Context, config: &str) -> Result<Box<dyn Business>> {
+    Ok(Box::new(GoodsDeclaration::new(context, config::parse(config)?)?))
+}
+
+fn make_simulator(context: &Context, config: &str) -> Result<Box<dyn Simulator>> {
+    let config = config::parse(config)?;
+    let data = Data::load(&config, folder(context, &config).as_deref())?;
+    Ok(Box::new(Window { data: Arc::new(data) }))
+}
+
+fn folder(context: &Context, config: &Config) -> Option<PathBuf> {
+    config.schemas.as_ref().map(|folder| context.resolve(folder))
+}
+
+/// One configured instance. Everything is read at the start; calls share it without a lock.
+struct GoodsDeclaration {
+    config: Config,
+    data: Data,
+    validator: Arc<Validator>,
+    dropped: BTreeMap<String, Enforcement>,
+}
+
+impl GoodsDeclaration {
+    fn new(context: &Context, config: Config) -> Result<Self> {
+        let folder = folder(context, &config);
+        let data = Data::load(&config, folder.as_deref())?;
+        let validator = validator(folder.as_deref())?;
+        check::known_rules(&validator, &config.rules)?;
+        if let Some(name) = &config.signing_profile
+            && !data.profiles.contains_key(name)
+        {
+            return Err(broken("signing.toml", &format!("it has no profile {name}")));
+        }
+        Ok(Self { dropped: check::dropped(&config.rules), config, data, validator })
+    }
+
+    fn signing(&self) -> Signing<'_> {
+        let profile = self.config.signing_profile.as_ref().and_then(|name| self.data.profiles.get(name));
+        Signing { profile, fill_operator_name: self.config.fill_operator_name }
+    }
+}
+
+impl Business for GoodsDeclaration {
+    fn describe(&self) -> BusinessInfo {
+        let any = |local: &str| RootName::new("*", local);
+        let declaration = MessageType {
+            id: DECLARATION.into(),
+            name_zh: "报关单".into(),
+            name_en: "goods declaration".into(),
+            folder: "Deccus001".into(),
+            roots: vec![RootName::new(NAMESPACE, "DecMessage")],
+            receivers: vec![DECLARATION_RECEIVER.into()],
+            receipt_deadline_s: self.config.receipt_deadline_s,
+        };
+        let attachment = MessageType {
+            id: ATTACHMENT.into(),
+            name_zh: "随附单据".into(),
+            name_en: "attachment of a goods declaration".into(),
+            folder: "Decedoc001".into(),
+            roots: Vec::new(),
+            receivers: vec![ATTACHMENT_RECEIVER.into()],
+            receipt_deadline_s: self.config.receipt_deadline_s,
+        };
+        BusinessInfo {
+            id: ID.into(),
+            name_zh: "货物申报".into(),
+            name_en: "goods declaration".into(),
+            types: vec![declaration, attachment],
+            receipt_roots: ["DecImportResponse", "DEC_RESULT", "DEC_DATA", "Root", "DecMessage"].map(any).into(),
+        }
+    }
+
+    fn check(&self, package: &Package<'_>) -> Result<Report> {
+        Ok(Judge { validator: &self.validator, config: &self.config, dropped: &self.dropped }.report(package))
+    }
+
+    fn plan<'a>(&self, package: &Package<'a>, report: &Report, known: &[Key]) -> Result<Vec<PartPlan<'a>>> {
+        if report.message_type == ATTACHMENT {
+            return Ok(vec![plan::ready_attachment(package)]);
+        }
+        plan::parts(package, &Facts::from_notes(&report.notes)?, self.config.attachments_wait_for, known)
+    }
+
+    fn signature_request(&self, document: &[u8], signer: &Signer, at: Timestamp) -> Result<Option<SignatureRequest>> {
+        self.signing().request(document, signer, at)
+    }
+
+    fn with_signature(&self, document: &[u8], signer: &Signer, at: Timestamp, signature: &[u8]) -> Result<Vec<u8>> {
+        self.signing().fill(document, signer, at, signature)
+    }
+
+    fn read_receipt(&self, bytes: &[u8]) -> Result<Receipt> {
+        receipt::read(&self.data, bytes)
+    }
+
+    fn refusal(&self, report: &Report) -> Result<(ReceiptName, Vec<u8>)> {
+        Ok(refusal::write(report))
+    }
+}

@@ -1,0 +1,133 @@
+//! What a site may set for the goods declaration.
+
+use crate::data::Outcome;
+use kouan_sdk::{Error, ErrorKind, Result, Severity};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// Configuration of the goods declaration (货物申报).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Folder with xsd/, rules/, codes/, channels.toml … to use instead of the built-in data; relative to the
+    /// configuration file.
+    pub schemas: Option<String>,
+    /// Named profile of signing.toml by which DecSign/Sign is made. Without one, 申报 (OperType C and D) is refused:
+    /// which bytes the Single Window verifies is not public.
+    pub signing_profile: Option<String>,
+    /// Whether signing also writes the operator's name into DecSign/OperName.
+    pub fill_operator_name: bool,
+    /// Whether attachments wait until the data centre has given the declaration its number (统一编号).
+    pub attachments_wait_for: WaitFor,
+    /// Attachments above this many megabytes get a warning.
+    pub attachment_limit_mb: u32,
+    /// Severity of single rules, by rule id.
+    pub rules: BTreeMap<String, Level>,
+    /// Other meanings of single CHANNEL codes, by code.
+    pub channels: BTreeMap<String, ChannelChange>,
+    /// A declaration is overdue (超时未回) after this many seconds without any receipt.
+    pub receipt_deadline_s: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            schemas: None,
+            signing_profile: None,
+            fill_operator_name: false,
+            attachments_wait_for: WaitFor::Nothing,
+            attachment_limit_mb: 4,
+            rules: BTreeMap::new(),
+            channels: BTreeMap::new(),
+            receipt_deadline_s: 3600,
+        }
+    }
+}
+
+/// What attachments wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum WaitFor {
+    /// They follow the declaration at once, as with the official client; PRE_ENTRY_ID is empty for a first import.
+    Nothing,
+    /// They wait for SeqNo and carry it as PRE_ENTRY_ID.
+    SeqNo,
+}
+
+/// How bad a finding of a rule is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Refuses the message.
+    Error,
+    /// Goes out; somebody should look.
+    Warning,
+    /// For the reader's information.
+    Info,
+    /// Not reported.
+    Off,
+}
+
+impl Level {
+    /// As a severity; `None` = not reported.
+    pub(crate) fn severity(self) -> Option<Severity> {
+        match self {
+            Self::Error => Some(Severity::Error),
+            Self::Warning => Some(Severity::Warning),
+            Self::Info => Some(Severity::Info),
+            Self::Off => None,
+        }
+    }
+}
+
+/// Another meaning of a CHANNEL code; what is absent stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChannelChange {
+    /// Place in the order of stages; the receipt with the highest rank shows.
+    pub rank: Option<u32>,
+    /// What it says of the message.
+    pub outcome: Option<Outcome>,
+    /// Whether nothing more is expected.
+    #[serde(rename = "final")]
+    pub is_final: Option<bool>,
+    /// Whether the message may be sent again as a new attempt.
+    pub reopens: Option<bool>,
+}
+
+/// JSON Schema of [`Config`].
+pub fn schema() -> String {
+    serde_json::to_string_pretty(&schemars::schema_for!(Config)).unwrap_or_default()
+}
+
+/// Reads the configuration; empty text = all defaults.
+pub(crate) fn parse(text: &str) -> Result<Config> {
+    if text.trim().is_empty() {
+        return Ok(Config::default());
+    }
+    serde_json::from_str(text)
+        .map_err(|e| Error::new(ErrorKind::Config, "KOUAN-DEC-CONFIG", format!("goods-declaration: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_committed_schema_is_that_of_the_code() {
+        let committed = include_str!("../config.schema.json");
+        assert_eq!(committed.trim(), schema(), "write plugins/goods-declaration/config.schema.json anew");
+    }
+
+    #[test]
+    fn unknown_keys_are_errors_and_defaults_are_whole() {
+        assert_eq!(parse("{}").unwrap(), Config::default());
+        let error = parse(r#"{"signing_profil": "x"}"#).unwrap_err();
+        assert_eq!(error.code, "KOUAN-DEC-CONFIG");
+        assert!(error.message.contains("signing_profil"), "{error}");
+        let config = parse(r#"{"rules": {"DEC-ITEM-TOTAL": "off"}, "channels": {"E": {"final": true}}}"#).unwrap();
+        assert_eq!(config.rules["DEC-ITEM-TOTAL"].severity(), None);
+        assert_eq!(config.channels["E"].is_final, Some(true));
+    }
+}
