@@ -1,11 +1,14 @@
 //! The one list of bundled plugins, each behind a cargo feature. Nothing else in the workspace names a plugin.
 
-use include_dir::{Dir, include_dir};
 use kouan_host::Registry;
+use kouan_schema::Validator;
 use kouan_sdk::PluginDecl;
+use std::sync::Arc;
 
 /// The bundled plugins.
 const PLUGINS: &[&PluginDecl] = &[
+    #[cfg(feature = "goods-declaration")]
+    &kouan_goods_declaration::PLUGIN,
     #[cfg(feature = "transport-directory")]
     &kouan_transport_directory::PLUGIN,
     #[cfg(feature = "transport-embedded")]
@@ -26,21 +29,14 @@ pub fn registry() -> kouan_sdk::Result<Registry> {
 pub struct BusinessData {
     /// The business's id.
     pub id: &'static str,
-    /// Folders of files for `kouan_schema`.
-    pub folders: &'static [Dir<'static>],
+    /// The compiled data.
+    pub validator: fn() -> kouan_sdk::Result<Arc<Validator>>,
 }
 
 /// The data of the bundled businesses.
-pub static DATA: &[BusinessData] = &[
+pub const DATA: &[BusinessData] = &[
     #[cfg(feature = "goods-declaration")]
-    BusinessData {
-        id: "goods-declaration",
-        folders: &[
-            include_dir!("$CARGO_MANIFEST_DIR/../../business-schemas/goods-declaration/xsd"),
-            include_dir!("$CARGO_MANIFEST_DIR/../../business-schemas/goods-declaration/rules"),
-            include_dir!("$CARGO_MANIFEST_DIR/../../business-schemas/goods-declaration/codes"),
-        ],
-    },
+    BusinessData { id: kouan_goods_declaration::ID, validator: || kouan_goods_declaration::validator(None) },
 ];
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 use crate::bundled;
 use crate::exit::WrongUsage;
 use anyhow::Context as _;
-use include_dir::Dir;
-use kouan_schema::{LoadError, Validator, ValidatorBuilder};
+use kouan_schema::{LoadError, Validator};
 use kouan_sdk::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Which business's data a command looks at; all bundled ones if nothing is named.
 #[derive(clap::Args)]
@@ -22,7 +22,7 @@ pub struct BusinessRules {
     /// The business's id; the folder's name for a folder.
     pub business: String,
     /// The data.
-    pub validator: Validator,
+    pub validator: Arc<Validator>,
 }
 
 impl Source {
@@ -35,7 +35,7 @@ impl Source {
             return Ok(vec![of_folder(folder)?]);
         }
         let known = bundled::DATA.iter().filter(|data| self.business.as_deref().is_none_or(|id| id == data.id));
-        let found = known.map(of_bundled).collect::<anyhow::Result<Vec<_>>>()?;
+        let found = known.map(of_bundled).collect::<kouan_sdk::Result<Vec<_>>>()?;
         if let (Some(id), true) = (&self.business, found.is_empty()) {
             let ids: Vec<_> = bundled::DATA.iter().map(|data| data.id).collect();
             let meant = kouan_host::nearest(id, ids.iter().copied()).map(|id| format!("; did you mean `{id}`?"));
@@ -46,14 +46,8 @@ impl Source {
     }
 }
 
-fn of_bundled(data: &bundled::BusinessData) -> anyhow::Result<BusinessRules> {
-    let builder = data.folders.iter().fold(Validator::builder(), |builder, folder| embedded(builder, folder));
-    let validator = builder.build().map_err(broken)?;
-    Ok(BusinessRules { business: data.id.to_owned(), validator })
-}
-
-fn embedded(builder: ValidatorBuilder, folder: &Dir<'_>) -> ValidatorBuilder {
-    folder.files().fold(builder, |builder, file| builder.file(file.path().to_string_lossy(), file.contents()))
+fn of_bundled(data: &bundled::BusinessData) -> kouan_sdk::Result<BusinessRules> {
+    Ok(BusinessRules { business: data.id.to_owned(), validator: (data.validator)()? })
 }
 
 fn of_folder(folder: &Path) -> anyhow::Result<BusinessRules> {
@@ -75,7 +69,7 @@ fn of_folder(folder: &Path) -> anyhow::Result<BusinessRules> {
     }
     let name = folder.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
     let business = name.unwrap_or_else(|| folder.display().to_string());
-    Ok(BusinessRules { business, validator: builder.build().map_err(broken)? })
+    Ok(BusinessRules { business, validator: Arc::new(builder.build().map_err(broken)?) })
 }
 
 /// Here the data itself is what is checked, so it is not the configuration that is wrong.

@@ -1,7 +1,7 @@
 //! Findings drawn under the line that they speak of.
 
 use crate::lang::Lang;
-use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use kouan_sdk::{Finding, Severity};
 use kouan_xml::{Decoded, Encoding, Limits, decode};
 use std::ops::Range;
@@ -44,9 +44,13 @@ impl<'a> Source<'a> {
             Severity::Warning => (Level::WARNING, lang.pick("警告", "warning")),
             Severity::Info => (Level::INFO, lang.pick("提示", "info")),
         };
-        let title = level.with_name(name).primary_title(lang.pick(&finding.message_zh, &finding.message_en));
-        let mut group = Group::with_title(title.id(&finding.rule));
-        group = group.element(self.origin(finding));
+        let title = level.clone().with_name(name).primary_title(lang.pick(&finding.message_zh, &finding.message_en));
+        // Lines are cut here already, around the mark.
+        let renderer = Renderer::styled().term_width(BEFORE + AFTER + 80);
+        let mut drawn = renderer.render(&[Group::with_title(title.id(&finding.rule))]);
+        drawn.push('\n');
+        drawn.push_str(&self.place(finding));
+        let mut group = Group::with_level(level);
         let shown = self.shown(finding);
         if let Some(Shown { text, mark }) = &shown {
             let snippet = Snippet::source(text.as_str()).line_start(finding.line as usize);
@@ -59,16 +63,20 @@ impl<'a> Source<'a> {
         if !hint.is_empty() {
             group = group.element(Level::HELP.with_name(lang.pick("建议", "help")).message(hint));
         }
-        // Lines are cut here already, around the mark.
-        Renderer::styled().term_width(BEFORE + AFTER + 80).render(&[group])
+        if !group.is_empty() {
+            drawn.push('\n');
+            drawn.push_str(renderer.render(&[group]).trim_end_matches('\n'));
+        }
+        drawn
     }
 
-    fn origin(&self, finding: &Finding) -> Origin<'_> {
-        let origin = Origin::path(self.file);
-        if finding.line == 0 {
-            return origin;
+    /// `  --> D1.xml:3:20`. Written here, not by the renderer: it would count the column in the line as it was cut.
+    fn place(&self, finding: &Finding) -> String {
+        let arrow = format!("\u{1b}[1m\u{1b}[94m{}-->\u{1b}[0m", " ".repeat(finding.line.max(1).ilog10() as usize + 1));
+        match finding.line {
+            0 => format!("{arrow} {}", self.file),
+            line => format!("{arrow} {}:{line}:{}", self.file, finding.column),
         }
-        origin.line(finding.line as usize).char_column(finding.column as usize)
     }
 
     fn shown(&self, finding: &Finding) -> Option<Shown> {
@@ -173,10 +181,10 @@ mod tests {
 
     const DRAWN: &str = "\
 错误[DEC-TEST]: 毛重应大于净重
-  --> D1.xml:3:20
+ --> D1.xml:3:20
   |
 3 |     <名称>红富士苹果</名称><净重>一百</净重>
-  |                                   ^^^^
+  |                                  ^^^^
   |
   = 路径: /DecMessage/DecHead/货
   = 建议: 核对两个重量";
@@ -201,10 +209,10 @@ mod tests {
         let finding = finding(&text, text.as_bytes(), "一百", utf8);
         let drawn = "\
 error[DEC-TEST]: gross is below net
-  --> D1.xml:1:72008
+ --> D1.xml:1:81008
   |
-1 | …富士</货><货>富士</货><货>富士</货><净重>一百</净重><C>x</C><C>x</C><C>x</C><C>x</C><C>x</C><C>x</C><…
-  |                                           ^^^^
+1 | …士</货><货>富士</货><货>富士</货><净重>一百</净重><C>x</C><C>x</C><C>x</C><C>x</C><C>x</C><C>x</C><…
+  |                                         ^^^^
   |
   = path: /DecMessage/DecHead/货
   = help: compare the two weights";

@@ -7,9 +7,11 @@
 
 mod app;
 mod bundled;
+mod businesses;
 mod cli;
 mod cmd;
 mod data;
+mod draw;
 mod exit;
 mod lang;
 mod logging;

@@ -1,6 +1,7 @@
 //! The subcommands, one file each. A new one is a file here, a line in each part of [`commands`], and its texts in
 //! `texts/*.toml`.
 
+mod check;
 mod codes;
 mod completion;
 #[cfg(feature = "security-software")]
@@ -33,6 +34,7 @@ macro_rules! commands {
 }
 
 commands! {
+    Check(check),
     Rules(rules),
     Codes(codes),
     #[cfg(feature = "security-software")]
