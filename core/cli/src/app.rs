@@ -5,7 +5,7 @@ use crate::exit::{self, Exit};
 use crate::lang::Lang;
 use kouan_kernel::Config;
 use kouan_kernel::config::{self, ConfigError};
-use kouan_sdk::catalogue;
+use kouan_sdk::{Severity, catalogue};
 use serde::Serialize;
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -60,6 +60,15 @@ impl App {
             }
         }
         exit
+    }
+
+    /// A severity, as people read it.
+    pub fn severity(&self, severity: Severity) -> &'static str {
+        match severity {
+            Severity::Error => self.lang.pick("错误", "error"),
+            Severity::Warning => self.lang.pick("警告", "warning"),
+            Severity::Info => self.lang.pick("提示", "info"),
+        }
     }
 
     /// Where the configuration is.

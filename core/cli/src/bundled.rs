@@ -1,7 +1,9 @@
 //! The one list of bundled plugins, each behind a cargo feature. Nothing else in the workspace names a plugin.
 
 use kouan_host::Registry;
+use kouan_schema::Validator;
 use kouan_sdk::PluginDecl;
+use std::sync::Arc;
 
 /// The bundled plugins.
 const PLUGINS: &[&PluginDecl] = &[
@@ -21,4 +23,28 @@ const PLUGINS: &[&PluginDecl] = &[
 /// Two of them under one name; the test below keeps that from happening.
 pub fn registry() -> kouan_sdk::Result<Registry> {
     Registry::new(PLUGINS)
+}
+
+/// What a bundled business knows, as data: schemas, rules and code tables.
+pub struct BusinessData {
+    /// The business's id.
+    pub id: &'static str,
+    /// The compiled data.
+    pub validator: fn() -> kouan_sdk::Result<Arc<Validator>>,
+}
+
+/// The data of the bundled businesses.
+pub const DATA: &[BusinessData] = &[
+    #[cfg(feature = "goods-declaration")]
+    BusinessData { id: kouan_goods_declaration::ID, validator: || kouan_goods_declaration::validator(None) },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_bundled_plugins_clash() {
+        assert_eq!(registry().unwrap().plugins().len(), PLUGINS.len());
+    }
 }

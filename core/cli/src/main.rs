@@ -7,11 +7,15 @@
 
 mod app;
 mod bundled;
+mod businesses;
 mod cli;
 mod cmd;
+mod data;
+mod draw;
 mod exit;
 mod lang;
 mod logging;
+mod table;
 mod texts;
 
 use app::App;

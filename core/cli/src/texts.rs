@@ -61,7 +61,12 @@ const EN: Words = Words {
 /// `command` with all its help in `lang`.
 pub fn fill(command: Command, lang: Lang) -> Command {
     let words = lang.pick(&ZH, &EN);
-    let version = Arg::new("version").short('V').long("version").action(ArgAction::Version).help(words.version);
+    let version = Arg::new("version")
+        .short('V')
+        .long("version")
+        .action(ArgAction::Version)
+        .help(words.version)
+        .display_order(902);
     let command = command.disable_version_flag(true).arg(version.help_heading(words.everywhere));
     // A broken catalogue is caught by the tests below; at run time a help without texts still helps.
     let path = command.get_name().to_owned();
@@ -76,7 +81,7 @@ fn walk(command: Command, path: &str, texts: &Texts, words: &Words) -> Command {
     let none = Text::default();
     let text = texts.get(path).unwrap_or(&none);
     let example: String = text.example.trim().lines().map(|line| format!("\n  {line}")).collect();
-    let help = Arg::new("help").short('h').long("help").action(ArgAction::Help).help(words.help);
+    let help = Arg::new("help").short('h').long("help").action(ArgAction::Help).help(words.help).display_order(901);
     let mut command = command
         .about(text.about.clone())
         .before_help(format!("{}{example}", words.example))
@@ -109,8 +114,12 @@ fn describe(argument: Arg, text: &Text, words: &Words) -> Arg {
         argument if argument.is_positional() => words.arguments,
         _ => words.options,
     };
+    let argument = argument.help(help).help_heading(heading);
+    if !argument.get_action().takes_values() {
+        return argument;
+    }
     // Defaults, values and variables are named in the text itself, in its language.
-    argument.help(help).help_heading(heading).hide_default_value(true).hide_possible_values(true).hide_env(true)
+    argument.hide_default_value(true).hide_possible_values(true).hide_env(true)
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 //! The way of a message through the store, theme by theme.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test fails by panicking
 
 mod common;
 

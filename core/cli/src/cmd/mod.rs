@@ -1,11 +1,16 @@
 //! The subcommands, one file each. A new one is a file here, a line in each part of [`commands`], and its texts in
 //! `texts/*.toml`.
 
+mod check;
+mod codes;
 mod completion;
 mod config;
 mod evidence;
 mod init;
+#[cfg(feature = "security-software")]
+mod key;
 mod message;
+mod rules;
 mod run;
 mod store;
 
@@ -16,18 +21,18 @@ use tracing::level_filters::LevelFilter;
 
 /// Declares the subcommands: variant, and the module with its `Args` and `run(args, app)`.
 macro_rules! commands {
-    ($($variant:ident($module:ident)),* $(,)?) => {
+    ($($(#[$only:meta])? $variant:ident($module:ident)),* $(,)?) => {
         /// A subcommand and its arguments.
         #[derive(Subcommand)]
         pub enum Command {
-            $($variant($module::Args),)*
+            $($(#[$only])? $variant($module::Args),)*
         }
 
         impl Command {
             /// Does it.
             pub fn run(&self, app: &App) -> anyhow::Result<Exit> {
                 match self {
-                    $(Self::$variant(args) => $module::run(args, app),)*
+                    $($(#[$only])? Self::$variant(args) => $module::run(args, app),)*
                 }
             }
         }
@@ -41,6 +46,11 @@ commands! {
     Message(message),
     Evidence(evidence),
     Store(store),
+    Check(check),
+    Rules(rules),
+    Codes(codes),
+    #[cfg(feature = "security-software")]
+    Key(key),
     Completion(completion),
 }
 
