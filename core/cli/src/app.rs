@@ -76,6 +76,11 @@ impl App {
         self.config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG))
     }
 
+    /// The file that was named by `--config`; for commands with another default.
+    pub fn named_config(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
     /// The configuration; exit code 78 if it cannot be used.
     pub fn config(&self) -> Result<Config, ConfigError> {
         config::load(self.config_file())

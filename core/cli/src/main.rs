@@ -15,6 +15,7 @@ mod draw;
 mod exit;
 mod lang;
 mod logging;
+mod rehearsal;
 mod table;
 mod texts;
 

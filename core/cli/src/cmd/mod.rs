@@ -5,6 +5,8 @@ mod check;
 mod codes;
 mod completion;
 mod config;
+#[cfg(feature = "goods-declaration")]
+mod demo;
 mod evidence;
 mod init;
 #[cfg(feature = "security-software")]
@@ -12,6 +14,7 @@ mod key;
 mod message;
 mod rules;
 mod run;
+mod sandbox;
 mod store;
 
 use crate::app::App;
@@ -42,6 +45,9 @@ macro_rules! commands {
 commands! {
     Run(run),
     Init(init),
+    #[cfg(feature = "goods-declaration")]
+    Demo(demo),
+    Sandbox(sandbox),
     Config(config),
     Message(message),
     Evidence(evidence),

@@ -1,0 +1,181 @@
+//! `kouan demo`: the main job in one process. A sandbox Single Window and a gateway in a folder of their own; bundled
+//! samples dropped as files, checked, signed, sealed, sent, and their receipts back in InBox.
+
+mod drops;
+mod progress;
+
+use crate::app::App;
+use crate::exit::Exit;
+use crate::rehearsal::RehearsalConfig;
+use crate::{bundled, cmd::init};
+use anyhow::Context as _;
+use drops::Drops;
+use kouan_kernel::{Gateway, journal_path};
+use kouan_sandbox::Ledger;
+use kouan_sdk::{Clock, SystemClock};
+use progress::{Progress, Standing};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Without any progress for so long, the demonstration ends as failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often it looks.
+const LOOK: Duration = Duration::from_millis(50);
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    messages: u32,
+    #[arg(long)]
+    keep: bool,
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+/// What a demonstration came to; the one JSON object on stdout.
+#[derive(Debug, Serialize)]
+struct Outcome {
+    messages: u64,
+    concluded: u64,
+    refused: u64,
+    parked: u64,
+    receipts: u64,
+    effects: u64,
+    seconds: f64,
+    per_second: f64,
+    journal: PathBuf,
+    imp_path: PathBuf,
+}
+
+impl Outcome {
+    fn is_right(&self) -> bool {
+        self.concluded + self.refused == self.messages && self.parked == 0 && self.effects == self.concluded
+    }
+}
+
+/// Runs the demonstration.
+pub fn run(args: &Args, app: &App) -> anyhow::Result<Exit> {
+    let folder = Folder::make(args)?;
+    let outcome = demonstrate(args, app, &folder.path)?;
+    if app.json {
+        app.print(serde_json::to_string(&outcome)?)?;
+    } else {
+        progress::table(app, &outcome)?;
+    }
+    let kept = folder.keep || !outcome.is_right();
+    app.say(where_to_look(app, &folder.path, kept));
+    if !kept {
+        std::fs::remove_dir_all(&folder.path).with_context(|| format!("remove {}", folder.path.display()))?;
+    }
+    Ok(if outcome.is_right() { Exit::Done } else { Exit::NotRight })
+}
+
+struct Folder {
+    path: PathBuf,
+    keep: bool,
+}
+
+impl Folder {
+    fn make(args: &Args) -> anyhow::Result<Self> {
+        let named = args.dir.clone();
+        let keep = args.keep || named.is_some();
+        let path = named.unwrap_or_else(|| std::env::temp_dir().join(format!("kouan-demo-{}", std::process::id())));
+        std::fs::create_dir_all(&path).with_context(|| format!("make {}", path.display()))?;
+        init::write_folder(&path)?;
+        Ok(Self { path, keep })
+    }
+}
+
+fn demonstrate(args: &Args, app: &App, folder: &Path) -> anyhow::Result<Outcome> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let config = gateway_config(folder)?;
+    let (journal, imp_path) = (journal_path(&config), folder.join("imp-path"));
+    let rehearsal = RehearsalConfig::load(&folder.join("sandbox.toml"))?;
+    let sandbox = rehearsal.open(&clock)?;
+    let stop = AtomicBool::new(false);
+    let drops = Drops::of_samples(args.messages);
+    let started = Instant::now();
+    let standing = std::thread::scope(|scope| {
+        let window = scope.spawn(|| sandbox.run(&stop));
+        let result = (|| {
+            let gateway = Gateway::start(config, &bundled::registry()?, clock.clone())?;
+            let dropping = scope.spawn(|| drops.drop_into(&imp_path.join("Deccus001/OutBox")));
+            let standing = watch(app, &gateway, u64::from(args.messages))?;
+            dropping.join().map_err(|_| anyhow::anyhow!("dropping the files panicked"))??;
+            gateway.drain();
+            Ok::<_, anyhow::Error>(standing)
+        })();
+        stop.store(true, Ordering::SeqCst);
+        window.join().map_err(|_| anyhow::anyhow!("the sandbox panicked"))??;
+        result
+    })?;
+    let seconds = started.elapsed().as_secs_f64();
+    let ledger = Ledger::read(&rehearsal.state())?;
+    Ok(Outcome {
+        messages: u64::from(args.messages),
+        concluded: standing.concluded,
+        refused: standing.refused,
+        parked: standing.parked,
+        receipts: standing.receipts,
+        effects: ledger.effects.iter().map(|effect| effect.count).sum(),
+        seconds,
+        per_second: f64::from(args.messages) / seconds,
+        journal,
+        imp_path,
+    })
+}
+
+/// As `kouan init` writes it, but eager: files are taken the moment they are whole.
+fn gateway_config(folder: &Path) -> anyhow::Result<kouan_kernel::Config> {
+    let mut config = kouan_kernel::config::load(&folder.join("kouan.toml"))?;
+    for site in &mut config.site {
+        site.settings.insert("stable_ms".into(), 0.into());
+        site.settings.insert("incomplete_ms".into(), 1000.into());
+        site.settings.insert("scan_interval_ms".into(), 20.into());
+    }
+    for business in &mut config.business {
+        // Samples that are declared (OperType C) are signed by the rehearsal's own profile; none is official.
+        business.settings.insert("signing_profile".into(), "sandbox-document".into());
+    }
+    Ok(config)
+}
+
+/// Looks on until everything has ended, or nothing moves any more.
+fn watch(app: &App, gateway: &Gateway, messages: u64) -> anyhow::Result<Standing> {
+    let mut progress = Progress::new(app, messages);
+    let (mut last, mut moved) = (Standing::default(), Instant::now());
+    loop {
+        let standing = Standing::of(&gateway.journal().counts()?);
+        if standing != last {
+            (last, moved) = (standing.clone(), Instant::now());
+            progress.show(&standing);
+        }
+        if standing.ended() >= messages && standing.pending == 0 || moved.elapsed() > PATIENCE {
+            progress.end();
+            return Ok(standing);
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+fn where_to_look(app: &App, folder: &Path, kept: bool) -> String {
+    let config = folder.join("kouan.toml");
+    match (kept, app.lang.pick(true, false)) {
+        (true, true) => format!(
+            "回执在 {}\n查询：kouan message list --config {}",
+            folder.join("imp-path/Deccus001/InBox").display(),
+            config.display()
+        ),
+        (true, false) => format!(
+            "receipts are in {}\nlook: kouan message list --config {}",
+            folder.join("imp-path/Deccus001/InBox").display(),
+            config.display()
+        ),
+        (false, true) => "文件夹已删除；加 --keep 可保留下来查看".to_owned(),
+        (false, false) => "the folder is removed; --keep keeps it for a look".to_owned(),
+    }
+}
