@@ -4,6 +4,7 @@
 mod check;
 mod codes;
 mod completion;
+mod explain;
 #[cfg(feature = "security-software")]
 mod key;
 mod rules;
@@ -35,6 +36,7 @@ macro_rules! commands {
 
 commands! {
     Check(check),
+    Explain(explain),
     Rules(rules),
     Codes(codes),
     #[cfg(feature = "security-software")]
