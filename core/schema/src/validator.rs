@@ -53,6 +53,10 @@ pub struct Captured {
     pub content: Range<u64>,
     /// Written as `<X/>`.
     pub self_closing: bool,
+    /// Line of the content's beginning, from 1.
+    pub line: u32,
+    /// Its column in characters, from 1.
+    pub column: u32,
 }
 
 /// What a check found.

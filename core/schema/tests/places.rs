@@ -63,6 +63,11 @@ fn captured_values_can_be_filled_in() {
         let slice = |range: &std::ops::Range<u64>| &document[range.start as usize..range.end as usize];
         assert_eq!(slice(&sign.element), b"<Sign><Operation>C</Operation><No>N1</No></Sign>");
         assert_eq!(slice(&sign.content), b"<Operation>C</Operation><No>N1</No>");
+        let before = &document[..sign.content.start as usize];
+        let line_start = before.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+        let line = before.iter().filter(|b| **b == b'\n').count() + 1;
+        let (text, _, _) = encoding_rs::GBK.decode(&before[line_start..]);
+        assert_eq!((sign.line as usize, sign.column as usize), (line, text.chars().count() + 1));
         let version = outcome.all("/Order/@Version").next().unwrap();
         assert_eq!(slice(&version.element), b"1.0");
     }

@@ -87,7 +87,7 @@ impl<'b> Decoded<'b> {
 
     /// For locating many places in rising order in one pass.
     pub fn locator(&self) -> Locator<'_> {
-        Locator { decoded: self, at: 0, line: 1, line_start: 0 }
+        Locator { decoded: self, at: 0, line: 1, passed: 0, read: 0 }
     }
 
     /// An error at `offset` in the text.
@@ -96,13 +96,16 @@ impl<'b> Decoded<'b> {
     }
 }
 
-/// Finds places; quick as long as offsets rise.
+/// Finds places; as long as offsets rise, all of them together cost one pass, on one long line and in any encoding.
 #[derive(Debug, Clone)]
 pub struct Locator<'d> {
     decoded: &'d Decoded<'d>,
     at: usize,
     line: u32,
-    line_start: usize,
+    /// Characters between the beginning of the line and `at`.
+    passed: usize,
+    /// Original bytes behind the mark that make the text up to `at`.
+    read: usize,
 }
 
 impl Locator<'_> {
@@ -111,16 +114,21 @@ impl Locator<'_> {
         let text = self.decoded.text();
         let offset = floor_char(text, offset);
         if offset < self.at {
-            (self.at, self.line, self.line_start) = (0, 1, 0);
+            *self = self.decoded.locator();
         }
-        let between = &text.as_bytes()[self.at..offset];
-        self.line += memchr::memchr_iter(b'\n', between).count() as u32;
-        if let Some(last) = memchr::memrchr(b'\n', between) {
-            self.line_start = self.at + last + 1;
+        let between = &text[self.at..offset];
+        self.line += memchr::memchr_iter(b'\n', between.as_bytes()).count() as u32;
+        match memchr::memrchr(b'\n', between.as_bytes()) {
+            Some(last) => self.passed = between[last + 1..].chars().count(),
+            None => self.passed += between.chars().count(),
         }
+        self.read += match self.decoded.encoding {
+            Encoding::Utf8 => between.len(),
+            // Both ends are ends of characters, and a character needs nothing of the one before.
+            other => bytes_for(&self.decoded.original[self.decoded.bom + self.read..], other, between.len()),
+        };
         self.at = offset;
-        let column = text[self.line_start..offset].chars().count() as u32 + 1;
-        Place { line: self.line, column, offset: self.decoded.original_offset(offset) }
+        Place { line: self.line, column: self.passed as u32 + 1, offset: (self.decoded.bom + self.read) as u64 }
     }
 }
 

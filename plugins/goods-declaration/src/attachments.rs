@@ -2,8 +2,10 @@
 
 use crate::edoc;
 use crate::facts::Edoc;
+use kouan_schema::MOST_FINDINGS;
 use kouan_sdk::business::Package;
 use kouan_sdk::{Finding, Severity};
+use std::collections::{BTreeMap, BTreeSet};
 
 const MISSING: &str = "KOUAN-DEC-ATTACHMENT-MISSING";
 const EXTRA: &str = "KOUAN-DEC-ATTACHMENT-EXTRA";
@@ -16,25 +18,29 @@ pub(crate) const CODES: [&str; 5] = [MISSING, EXTRA, NOT_PDF, TOO_BIG, SIZE];
 /// Bytes of a megabyte.
 const MEGABYTE: usize = 1 << 20;
 
-/// What is wrong, each with the number (from 0) of the EdocRealation that it speaks of.
+/// What is wrong, each with the number (from 0) of the EdocRealation that it speaks of; no more of it than a report holds.
 pub(crate) fn findings(package: &Package<'_>, edocs: &[Edoc], limit_mb: u32) -> Vec<(Finding, Option<usize>)> {
-    let mut findings = Vec::new();
-    let is_bare = package.attachments.is_empty() && !package.file_name.to_ascii_lowercase().ends_with(".zip");
-    for (number, edoc) in edocs.iter().enumerate().filter(|(_, edoc)| edoc.has_file()) {
-        match package.attachments.iter().find(|file| file.name == edoc.file_name) {
-            Some(file) => {
-                let judged = of_file(edoc, file.bytes, limit_mb);
-                findings.extend(judged.into_iter().map(|finding| (finding, Some(number))));
-            }
-            None => findings.push((missing(edoc, is_bare), Some(number))),
-        }
-    }
-    for file in package.attachments {
-        if !edocs.iter().any(|edoc| edoc.has_file() && edoc.file_name == file.name) {
-            findings.push((extra(file.name), None));
-        }
-    }
-    findings
+    let files: BTreeMap<&str, &[u8]> = package.attachments.iter().map(|file| (file.name, file.bytes)).collect();
+    let named: BTreeSet<&str> =
+        edocs.iter().filter(|edoc| edoc.has_file()).map(|edoc| edoc.file_name.as_str()).collect();
+    let is_bare = files.is_empty() && !package.file_name.to_ascii_lowercase().ends_with(".zip");
+    let of_edoc = |(number, edoc): (usize, &Edoc)| {
+        let found = match files.get(edoc.file_name.as_str()) {
+            Some(bytes) => of_file(edoc, bytes, limit_mb),
+            None => vec![missing(edoc, is_bare)],
+        };
+        found.into_iter().map(move |finding| (finding, Some(number)))
+    };
+    let of_edocs = edocs.iter().enumerate().filter(|(_, edoc)| edoc.has_file()).flat_map(of_edoc);
+    let extra = files.keys().filter(|name| !named.contains(*name)).map(|name| (extra(name), None));
+    let (mut errors, mut others) = (0, 0);
+    // Counted apart, so that no crowd of warnings hides an error.
+    let fits = |(finding, _): &(Finding, _)| {
+        let count = if finding.severity == Severity::Error { &mut errors } else { &mut others };
+        *count += 1;
+        *count <= MOST_FINDINGS
+    };
+    of_edocs.chain(extra).filter(fits).collect()
 }
 
 /// A bare xml may name attachments that were sent before, or that go up by hand.

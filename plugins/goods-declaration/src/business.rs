@@ -2,7 +2,7 @@
 
 use crate::check::{self, Judge};
 use crate::config::{self, Config};
-use crate::data::{Data, Files, broken};
+use crate::data::{Data, broken, schema_files};
 use crate::facts::{ATTACHMENT, ATTACHMENT_RECEIVER, DECLARATION, DECLARATION_RECEIVER, Facts, NAMESPACE};
 use crate::sign::Signing;
 use crate::simulate::Window;
@@ -37,17 +37,9 @@ pub static PLUGIN: PluginDecl = PluginDecl {
 /// # Errors
 /// `KOUAN-DEC-DATA` or `KOUAN-SCHEMA-…` with the place in the file.
 pub fn validator(folder: Option<&Path>) -> Result<Arc<Validator>> {
-    match folder {
-        None => {
-            static BUILT_IN: OnceLock<Result<Arc<Validator>>> = OnceLock::new();
-            BUILT_IN
-                .get_or_init(|| {
-                    check::validator(Files::clone(&Data::load(&Config::default(), None)?.files)).map(Arc::new)
-                })
-                .clone()
-        }
-        Some(folder) => check::validator(Data::load(&Config::default(), Some(folder))?.files).map(Arc::new),
-    }
+    static BUILT_IN: OnceLock<Result<Arc<Validator>>> = OnceLock::new();
+    let compiled = || check::validator(schema_files(folder)?).map(Arc::new);
+    if folder.is_some() { compiled() } else { BUILT_IN.get_or_init(compiled).clone() }
 }
 
 /// The built-in rules, for a list of them.

@@ -5,7 +5,6 @@ use crate::config::{Config, Level};
 use crate::data;
 use crate::edoc;
 use crate::facts::{ATTACHMENT, DECLARATION, Edoc, Facts, is_declared, key};
-use crate::place;
 use kouan_schema::{CheckOptions, Enforcement, MOST_FINDINGS, Outcome, Validator, ValidatorBuilder};
 use kouan_sdk::business::{Key, Package, Report};
 use kouan_sdk::{Error, ErrorKind, Finding, Result, Severity};
@@ -97,12 +96,8 @@ impl Judge<'_> {
         let options = CheckOptions { overrides: Some(self.dropped), ..CheckOptions::default() };
         let outcome = self.validator.check(package.document, &options);
         let facts = facts(&outcome);
-        let mut findings = self.own_findings(package, &outcome, &facts);
-        if !findings.is_empty() || !self.config.rules.is_empty() {
-            findings = self.merged(outcome.findings, findings);
-        } else {
-            findings = outcome.findings;
-        }
+        let own = self.own_findings(package, &outcome, &facts);
+        let findings = self.merged(outcome.findings, own);
         let message_type = if outcome.root == "DecMessage" { DECLARATION } else { "" };
         report(message_type, &facts, findings)
     }
@@ -112,13 +107,13 @@ impl Judge<'_> {
         let mut findings = attachments::findings(package, &facts.edocs, self.config.attachment_limit_mb);
         for (finding, number) in &mut findings {
             if let Some(number) = number {
-                place::mark(finding, package.document, outcome, &format!("{}[{}]/EdocCopId", path::EDOC, *number + 1));
+                mark(finding, outcome, &format!("{}[{}]/EdocCopId", path::EDOC, *number + 1));
             }
         }
         let mut findings: Vec<_> = findings.into_iter().map(|(finding, _)| finding).collect();
         if is_declared(&facts.oper_type) && self.config.signing_profile.is_none() {
             let mut finding = no_signing_profile(&facts.oper_type);
-            place::mark(&mut finding, package.document, outcome, path::OPER_TYPE);
+            mark(&mut finding, outcome, path::OPER_TYPE);
             findings.push(finding);
         }
         findings
@@ -143,6 +138,16 @@ impl Judge<'_> {
         all.sort_by_key(|finding| if finding.line == 0 { u64::MAX } else { finding.offset });
         all
     }
+}
+
+/// Puts a finding at the value of a captured field; without such a field it keeps no place.
+fn mark(finding: &mut Finding, outcome: &Outcome, xpath: &str) {
+    let Some(field) = outcome.values.iter().find(|field| field.xpath == xpath) else { return };
+    (finding.line, finding.column, finding.offset) = (field.line, field.column, field.content.start);
+    finding.length = u32::try_from(field.content.end - field.content.start).unwrap_or(u32::MAX);
+    finding.xpath.clone_from(&field.xpath);
+    xpath.rsplit('/').next().unwrap_or_default().clone_into(&mut finding.field);
+    finding.value = Some(field.value.clone());
 }
 
 fn report(message_type: &str, facts: &Facts, findings: Vec<Finding>) -> Report {

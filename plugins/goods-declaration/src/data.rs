@@ -20,11 +20,9 @@ const SIGNING: &str = include_str!("../../../business-schemas/goods-declaration/
 /// Text files: name and text.
 pub(crate) type Files = Vec<(String, String)>;
 
-/// All data, read.
+/// What kouan-schema does not read, read.
 #[derive(Debug)]
 pub(crate) struct Data {
-    /// Schemas, rules and code tables, for kouan-schema.
-    pub(crate) files: Files,
     pub(crate) channels: Channels,
     pub(crate) client_errors: Vec<ClientError>,
     pub(crate) profiles: BTreeMap<String, Profile>,
@@ -33,29 +31,33 @@ pub(crate) struct Data {
 impl Data {
     /// The data that `config` asks for.
     pub(crate) fn load(config: &Config, folder: Option<&Path>) -> Result<Self> {
-        let (channels, client_errors, signing, files) = match folder {
-            None => {
-                let files = [&XSD, &RULES, &CODES].into_iter().flat_map(embedded).collect::<Files>();
-                (CHANNELS.to_owned(), CLIENT_ERRORS.to_owned(), SIGNING.to_owned(), files)
-            }
+        let (channels, client_errors, signing) = match folder {
+            None => (CHANNELS.to_owned(), CLIENT_ERRORS.to_owned(), SIGNING.to_owned()),
             Some(folder) => {
-                let mut all = Files::new();
-                for (name, extension) in [("xsd", "xsd"), ("rules", "toml"), ("codes", "csv")] {
-                    all.extend(files(&folder.join(name), extension)?);
-                }
                 let at = |name: &str| text(&folder.join(name));
-                (at("channels.toml")?, at("client-errors.toml")?, at("signing.toml")?, all)
+                (at("channels.toml")?, at("client-errors.toml")?, at("signing.toml")?)
             }
         };
         let file: ChannelFile = read("channels.toml", &channels)?;
         let errors: ErrorFile = read("client-errors.toml", &client_errors)?;
         Ok(Self {
-            files,
             channels: Channels::new(file, &config.channels)?,
             client_errors: errors.error.into_iter().map(ClientError::new).collect::<Result<_>>()?,
             profiles: read("signing.toml", &signing)?,
         })
     }
+}
+
+/// Schemas, rules and code tables, for kouan-schema: built in, or of a folder.
+pub(crate) fn schema_files(folder: Option<&Path>) -> Result<Files> {
+    let Some(folder) = folder else {
+        return Ok([&XSD, &RULES, &CODES].into_iter().flat_map(embedded).collect());
+    };
+    let mut all = Files::new();
+    for (name, extension) in [("xsd", "xsd"), ("rules", "toml"), ("codes", "csv")] {
+        all.extend(files(&folder.join(name), extension)?);
+    }
+    Ok(all)
 }
 
 fn embedded(folder: &Dir<'_>) -> Files {
@@ -299,7 +301,7 @@ mod tests {
     #[test]
     fn built_in_data_is_whole() {
         let data = data(&Config::default());
-        assert!(data.files.len() >= 40, "{}", data.files.len());
+        assert!(schema_files(None).unwrap().len() >= 40);
         assert!(!data.profiles["sandbox-document"].official, "no profile of ours may look official");
         assert!(data.client_errors.iter().any(|error| error.code == "50200"));
     }
@@ -337,8 +339,8 @@ mod tests {
     #[test]
     fn a_folder_replaces_the_built_in_data() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../business-schemas/goods-declaration");
-        let own = Data::load(&Config::default(), Some(&folder)).unwrap();
-        assert_eq!(own.files, data(&Config::default()).files);
+        assert_eq!(schema_files(Some(&folder)).unwrap(), schema_files(None).unwrap());
+        assert_eq!(Data::load(&Config::default(), Some(&folder)).unwrap().profiles, data(&Config::default()).profiles);
         let missing = Data::load(&Config::default(), Some(Path::new("/nonexistent"))).unwrap_err();
         assert_eq!((missing.kind, missing.code.as_ref()), (ErrorKind::Config, "KOUAN-DEC-DATA"));
     }

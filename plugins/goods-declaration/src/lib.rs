@@ -14,7 +14,6 @@ mod data;
 mod edoc;
 mod facts;
 mod fill;
-mod place;
 mod plan;
 mod receipt;
 mod refusal;

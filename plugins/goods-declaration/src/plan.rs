@@ -6,7 +6,7 @@ use crate::facts::{ATTACHMENT, ATTACHMENT_RECEIVER, DECLARATION, DECLARATION_REC
 use kouan_sdk::Result;
 use kouan_sdk::business::{Attachment, Key, Package, PartPlan, Payload};
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Name of the part that is the declaration itself.
 const DOCUMENT: &str = "document";
@@ -18,10 +18,11 @@ pub(crate) fn parts<'a>(
     wait_for: WaitFor,
     known: &[Key],
 ) -> Result<Vec<PartPlan<'a>>> {
+    let files: BTreeMap<&str, &Attachment<'a>> = package.attachments.iter().map(|file| (file.name, file)).collect();
     let mut parts = vec![document(package)];
     let mut seen = BTreeSet::new();
     for edoc in facts.edocs.iter().filter(|edoc| edoc.has_file() && seen.insert(edoc.file_name.as_str())) {
-        if let Some(file) = package.attachments.iter().find(|file| file.name == edoc.file_name) {
+        if let Some(file) = files.get(edoc.file_name.as_str()) {
             parts.push(attachment(file, edoc, facts, wait_for, known)?);
         }
     }

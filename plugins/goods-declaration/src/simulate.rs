@@ -340,6 +340,19 @@ mod tests {
     }
 
     #[test]
+    fn answers_have_the_shape_of_the_sample_receipts() {
+        let samples = crate::samples::receipts();
+        let sample = |name: &str| samples.iter().find(|(file, _)| file.starts_with(name)).unwrap().1;
+        let (window, at) = (window(), Timestamp::parse_local("2026-01-12T10:04:00").unwrap());
+        let arrived = Arrived { at, ..arrived(DECLARATION, IMPORT) };
+        let script = Script { step_delay_ms: 0, ..script(&["J"]) };
+        let effect = window.take(&mut Memory::default(), &arrived, &script).unwrap();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        assert_eq!(text(&effect.answers[0].payload), text(sample("Successed_")));
+        assert_eq!(text(&effect.answers[1].payload), text(sample("Receipt_I20260000000000001_20260112100400")));
+    }
+
+    #[test]
     fn a_script_refuses_inspects_returns_and_stops() {
         let window = window();
         let codes = |steps: &[&str]| {

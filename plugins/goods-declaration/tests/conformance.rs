@@ -6,6 +6,8 @@ use kouan_sdk::business::{Attachment, Package, Payload, Report, SignatureRequest
 use kouan_sdk::conformance::business as kit;
 use kouan_sdk::{Business, Context, ErrorKind, Severity, Timestamp, catalogue};
 use std::borrow::Cow;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 
 const SIGNED: &str = r#"{"signing_profile": "sandbox-document"}"#;
 
@@ -260,4 +262,50 @@ fn rules_and_code_tables_are_there_for_the_command_line() {
     assert_eq!(kouan_goods_declaration::rules().unwrap().len(), validator.rules().list().count());
     assert_eq!(validator.codes()["ie-flag"].rows.len(), 2);
     assert!(std::sync::Arc::ptr_eq(&validator, &kouan_goods_declaration::validator(None).unwrap()), "compiled once");
+}
+
+/// Another implementation empties the three fields of the signed document and canonicalises it.
+const LXML: &str = r"
+import sys
+from lxml import etree
+tree = etree.parse(sys.stdin.buffer, etree.XMLParser(resolve_entities=False))
+for name in ('Sign', 'SignDate', 'Certificate'):
+    tree.find('.//{*}DecSign/{*}' + name).text = None
+sys.stdout.buffer.write(etree.tostring(tree, method='c14n', with_comments=False))
+";
+
+#[test]
+fn lxml_makes_the_signed_bytes_of_the_signed_document() {
+    if !Command::new("python3").args(["-c", "import lxml"]).output().is_ok_and(|output| output.status.success()) {
+        assert!(std::env::var_os("KOUAN_REQUIRE_TOOLS").is_none(), "lxml is missing");
+        eprintln!("SKIPPED: python3 with lxml is missing");
+        return;
+    }
+    let business = business(r#"{"signing_profile": "sandbox-document", "fill_operator_name": true}"#);
+    let signer = Signer {
+        certificate_serial: "030a1b2c3d4e5f60".into(),
+        card_number: "2100000000009".into(),
+        operator_name: "李四".into(),
+    };
+    let at = Timestamp::from_millis(1_768_181_710_000);
+    let gbk = samples().into_iter().find(|sample| sample.name == "gbk.xml").unwrap();
+    let declared = with_oper_type_c(gbk.document);
+    for document in of_kind(SampleKind::Declare).map(|sample| sample.document.to_vec()).chain([declared]) {
+        let Some(SignatureRequest::Raw(asked)) = business.signature_request(&document, &signer, at).unwrap() else {
+            panic!()
+        };
+        let signed = business.with_signature(&document, &signer, at, &[7; 64]).unwrap();
+        let mut lxml =
+            Command::new("python3").args(["-c", LXML]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        lxml.stdin.take().unwrap().write_all(&signed).unwrap();
+        let output = lxml.wait_with_output().unwrap();
+        assert!(output.status.success());
+        assert_eq!(String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&asked));
+    }
+}
+
+fn with_oper_type_c(document: &[u8]) -> Vec<u8> {
+    let (draft, declared) = (b"<OperType>G<", b"<OperType>C<");
+    let at = document.windows(draft.len()).position(|window| window == draft).unwrap();
+    [&document[..at], declared, &document[at + draft.len()..]].concat()
 }

@@ -7,7 +7,7 @@ use crate::schema::Mode;
 use crate::validator::{Captured, CheckOptions, MOST_FINDINGS, Outcome};
 use crate::wording;
 use kouan_sdk::{Finding, Severity};
-use kouan_xml::{Decoded, Encoding, XmlError};
+use kouan_xml::{Decoded, Encoding, Place, XmlError};
 use std::collections::BTreeMap;
 
 /// Findings about what stands in what.
@@ -140,17 +140,15 @@ impl<'v> Run<'v> {
         let mut offsets = BTreeMap::new();
         for (_, seen) in captured() {
             for at in [seen.element.start, seen.element.end, seen.content.start, seen.content.end] {
-                offsets.insert(at, 0);
+                offsets.insert(at, Place::default());
             }
         }
         let mut locator = decoded.locator();
-        for (at, original) in &mut offsets {
-            *original = locator.locate(*at).offset;
+        for (at, place) in &mut offsets {
+            *place = locator.locate(*at);
         }
-        let original = |range: &std::ops::Range<usize>| {
-            let of = |at: usize| offsets.get(&at).copied().unwrap_or(0);
-            of(range.start)..of(range.end)
-        };
+        let place = |at: usize| offsets.get(&at).copied().unwrap_or_default();
+        let original = |range: &std::ops::Range<usize>| place(range.start).offset..place(range.end).offset;
         let mut values = Vec::new();
         for (at, seen) in captured() {
             for number in &self.validator.wants.get(seen.want).captures {
@@ -161,6 +159,8 @@ impl<'v> Run<'v> {
                     element: original(&seen.element),
                     content: original(&seen.content),
                     self_closing: seen.self_closing,
+                    line: place(seen.content.start).line,
+                    column: place(seen.content.start).column,
                 });
             }
         }
