@@ -13,6 +13,7 @@ mod cmd;
 mod data;
 mod draw;
 mod exit;
+mod explanation;
 mod lang;
 mod logging;
 mod rehearsal;

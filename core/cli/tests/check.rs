@@ -1,19 +1,12 @@
 //! `kouan check` as a user runs it, over the samples.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test fails by panicking
+#![allow(clippy::unwrap_used)]
 
+mod common;
+
+use common::{kouan, samples};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
-fn kouan(args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kouan"));
-    // No configuration of somebody's may be found.
-    command.env_remove("KOUAN_CONFIG").current_dir(samples()).args(args).output().unwrap()
-}
-
-fn samples() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../business-schemas/goods-declaration/samples")
-}
+use std::process::Command;
 
 /// Names of the files in a folder that end so, below the samples.
 fn files(folder: &str, ends: &[&str]) -> Vec<String> {

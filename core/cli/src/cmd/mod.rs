@@ -8,6 +8,7 @@ mod config;
 #[cfg(feature = "goods-declaration")]
 mod demo;
 mod evidence;
+mod explain;
 mod init;
 #[cfg(feature = "security-software")]
 mod key;
@@ -53,6 +54,7 @@ commands! {
     Evidence(evidence),
     Store(store),
     Check(check),
+    Explain(explain),
     Rules(rules),
     Codes(codes),
     #[cfg(feature = "security-software")]
