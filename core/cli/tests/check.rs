@@ -1,6 +1,5 @@
 //! `kouan check` as a user runs it, over the samples.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test fails by panicking
-#![allow(clippy::unwrap_used)]
 
 mod common;
 

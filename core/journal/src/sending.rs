@@ -293,7 +293,9 @@ fn waits_in_vain(part: &PartRow, begin: &Begin) -> bool {
 
 /// A wire id never carries two payloads, and sealed bytes change only while every attempt failed safely.
 fn would_change(conn: &Connection, part: &PartRow, begin: &Begin, digest: &Digest) -> Result<Option<Reason>> {
+    // Until a first attempt nothing has left: the message's own signature may still be filled in.
     if let (Some(known), Some(payload)) = (part.payload_digest, &begin.payload)
+        && part.state.attempts > 0
         && known != sm3(payload)
     {
         let text = format!("wire id {} carries another payload already", part.wire_id);
@@ -310,12 +312,13 @@ fn would_change(conn: &Connection, part: &PartRow, begin: &Begin, digest: &Diges
 }
 
 fn store_late_payload(tx: &mut Tx<'_>, part: &mut PartRow, payload: &[u8]) -> Result<()> {
-    if part.payload_digest.is_some() {
+    let digest = sm3(payload);
+    if part.payload_digest == Some(digest) {
         return Ok(());
     }
-    let digest = sm3(payload);
     let conn = tx.conn;
-    conn.prepare_cached("INSERT INTO payloads (part, bytes) VALUES (?1, ?2)")?.execute(params![part.id.0, payload])?;
+    conn.prepare_cached("INSERT OR REPLACE INTO payloads (part, bytes) VALUES (?1, ?2)")?
+        .execute(params![part.id.0, payload])?;
     conn.prepare_cached("UPDATE parts SET payload_kind = ?2, payload_digest = ?3, payload_length = ?4 WHERE id = ?1")?
         .execute(params![part.id.0, PAYLOAD_OWN, digest, payload.len() as i64])?;
     part.payload_digest = Some(digest);

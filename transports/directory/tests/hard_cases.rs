@@ -1,6 +1,5 @@
 //! Half-written, strange, clashing, unreadable and interrupted: each is seen, none is lost, nothing is overwritten.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test fails by panicking
-#![allow(clippy::expect_used)] // Helpers of tests are not seen as tests.
 
 use kouan_sdk::transport::{Disposition, End, Incoming, Outgoing, Receiver, SendOutcome, header};
 use kouan_sdk::{Context, Error, ErrorKind, Light, Timestamp, Transport};

@@ -1,6 +1,5 @@
 //! The embedded transport keeps the contract of the transport trait.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test fails by panicking
-#![allow(clippy::expect_used)] // Helpers of tests are not seen as tests.
 
 use kouan_sdk::conformance::transport::{Link, TransportFactory, any_bytes, check};
 use kouan_sdk::{Context, Transport};

@@ -1,6 +1,5 @@
 //! Damage, contention and doubt: each has a name, and none loses or doubles a message silently.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test fails by panicking
-#![allow(clippy::expect_used)] // Helpers of tests are not seen as tests.
 
 use kouan_sdk::transport::{Inquiry, Outgoing, SendOutcome};
 use kouan_sdk::{Context, ErrorKind, Light, Transport};
