@@ -1,4 +1,4 @@
-//! The subcommands, one file each. A new one is a file here, a line in each part of [`commands`], and its texts in
+//! The subcommands, one file each. A new one is a file here, a line in `commands!`, and its texts in
 //! `texts/*.toml`.
 
 mod check;
