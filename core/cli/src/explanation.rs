@@ -88,6 +88,8 @@ pub struct Message {
     pub parts: Vec<Part>,
     /// The message's own signature, as it would be made for a signer whose fields are still empty.
     pub to_sign: Option<ToSign>,
+    /// Why it cannot be made, if the message needs one.
+    pub to_sign_problem: Option<Error>,
 }
 
 /// One part and its route.
@@ -262,6 +264,10 @@ impl Explainer<'_> {
             expects_receipt: part.expects_receipt,
         });
         let request = business.signature_request(package.document, &Signer::default(), self.at);
+        let (to_sign, to_sign_problem) = match request {
+            Ok(request) => (request.map(ToSign::of), None),
+            Err(error) => (None, Some(error)),
+        };
         let count = |severity| report.findings.iter().filter(|finding| finding.severity == severity).count();
         explanation.message = Some(Message {
             ok: !has_error(&report.findings),
@@ -269,7 +275,8 @@ impl Explainer<'_> {
             warnings: count(kouan_sdk::Severity::Warning),
             is_update: report.is_update,
             parts: parts.collect(),
-            to_sign: request.ok().flatten().map(ToSign::of),
+            to_sign,
+            to_sign_problem,
             order_key: report.order_key,
             parties: report.parties,
         });

@@ -93,8 +93,11 @@ fn what_is_no_message_is_a_finding_and_what_is_no_file_is_wrong_usage() {
     assert_eq!(code("b.xml", b"no xml"), "KOUAN-XML-NOT-WELL-FORMED");
     assert_eq!(code("c.xml", b""), "KOUAN-PACKAGE-EMPTY");
     assert_eq!(code("d.zip", b"PK\x03\x04"), "KOUAN-PACKAGE-BROKEN");
-    let missing = kouan(&["check", "no-such-file.xml"]);
-    assert_eq!((missing.status.code(), missing.stdout.len()), (Some(2), 0));
+    let (exit, missing) = verdict("no-such-file.xml");
+    assert_eq!((exit, &missing["findings"][0]["rule"]), (Some(2), &"KOUAN-CLI-FILE-UNREADABLE".into()));
+    let among_others = kouan(&["check", "no-such-file.xml", "good/import.xml", "--json"]);
+    let told: Value = serde_json::from_slice(&among_others.stdout).unwrap();
+    assert_eq!((among_others.status.code(), &told["files"][1]["ok"]), (Some(2), &true.into()));
     assert_eq!(kouan(&["check"]).status.code(), Some(2));
 }
 

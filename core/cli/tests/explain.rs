@@ -60,6 +60,21 @@ fn receipts_tell_their_outcome() {
 }
 
 #[test]
+fn what_gets_signed_is_told_or_why_nothing_can_be() {
+    let (_, told) = explained(&["declare/import.xml"]);
+    assert_eq!(told["message"]["to_sign_problem"]["code"], "KOUAN-DEC-NO-SIGNING-PROFILE", "{told}");
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("kouan.toml");
+    let text = "[[identity]]\ndxp_id = \"DXPENT0000000001\"\n[[business]]\nplugin = \"goods-declaration\"\nsigning_profile = \"sandbox-document\"\n";
+    std::fs::write(&config, text).unwrap();
+    let (exit, told) = explained(&["--config", config.to_str().unwrap(), "declare/import.xml"]);
+    let to_sign = &told["message"]["to_sign"];
+    assert_eq!((exit, &to_sign["form"]), (Some(0), &json!("raw")), "{told}");
+    let text = to_sign["text"].as_str().unwrap();
+    assert_eq!(to_sign["sm3"], hex::encode(kouan_sm::sm3(text.as_bytes())));
+}
+
+#[test]
 fn what_nobody_knows_is_unknown() {
     let (exit, told) = explained(&["receipts/subscription_EncryptedData_skeleton.xml"]);
     assert_eq!((exit, &told["kind"], &told["root"]["local"]), (Some(0), &json!("unknown"), &json!("EncryptedData")));

@@ -204,3 +204,45 @@ fn has_subcommand(args: &[&str]) -> bool {
     let Some(name) = args.first() else { return false };
     project::cargo().args([name, "--version"]).output().is_ok_and(|output| output.status.success())
 }
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read as _;
+
+    fn setting(limit: Duration, interrupted: bool) -> Setting {
+        Setting {
+            logs: PathBuf::new(),
+            path: OsString::new(),
+            require_tools: false,
+            offline: true,
+            filter: None,
+            interrupted: Arc::new(AtomicBool::new(interrupted)),
+            limit,
+        }
+    }
+
+    /// A program whose child holds the other end of the pipe: the pipe ends when both have ended, and not before.
+    fn family() -> (Child, std::process::ChildStdout) {
+        let mut command = Command::new("sh");
+        command.args(["-c", "sleep 3600 & wait"]).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = own_group(&mut command).spawn().expect("sh starts");
+        let pipe = child.stdout.take().expect("a pipe");
+        (child, pipe)
+    }
+
+    #[test]
+    fn a_suite_that_takes_too_long_is_ended_with_all_its_children() {
+        let (child, mut pipe) = family();
+        assert!(setting(Duration::ZERO, false).wait(child).expect("it can be waited for").is_none());
+        assert_eq!(pipe.read_to_end(&mut Vec::new()).expect("the pipe ends"), 0);
+    }
+
+    #[test]
+    fn an_interruption_ends_the_suite_too() {
+        let (child, mut pipe) = family();
+        assert!(setting(Duration::from_secs(3600), true).wait(child).is_err());
+        assert_eq!(pipe.read_to_end(&mut Vec::new()).expect("the pipe ends"), 0);
+    }
+}

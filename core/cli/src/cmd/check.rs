@@ -3,8 +3,8 @@
 use crate::app::App;
 use crate::businesses::Businesses;
 use crate::draw::Source;
-use crate::exit::{Exit, WrongUsage};
-use anyhow::Context as _;
+use crate::exit::Exit;
+use crate::files;
 use kouan_kernel::package::{self, OpenedPackage};
 use kouan_sdk::business::{Attachment, Key};
 use kouan_sdk::finding::has_error;
@@ -36,28 +36,32 @@ struct Verdict {
 pub fn run(args: &Args, app: &App) -> anyhow::Result<Exit> {
     let businesses = Businesses::load(app)?;
     let mut verdicts = Vec::new();
-    let mut refused = 0;
+    let mut exit = Exit::Done;
     for path in &args.files {
-        let bytes = read(path)?;
-        let verdict = check_file(path, &bytes, &businesses, app)?;
-        refused += usize::from(!verdict.ok);
+        let verdict = match files::read(path, businesses.limits.max_total_bytes) {
+            Ok(bytes) => check_file(path, &bytes, &businesses, app)?,
+            Err(error) => {
+                // A name that is no file is wrong usage; the other files are checked all the same.
+                exit = exit.max(files::exit(&error));
+                show(Verdict::refused(path.display().to_string(), of_error(&error)), &[], app)?
+            }
+        };
+        if !verdict.ok {
+            exit = exit.max(Exit::NotRight);
+        }
         verdicts.push(verdict);
     }
     if app.json {
         app.print_json(&serde_json::json!({"files": verdicts}))?;
     } else if args.files.len() > 1 {
-        let (all, ok) = (args.files.len(), args.files.len() - refused);
+        let (all, ok) = (verdicts.len(), verdicts.iter().filter(|verdict| verdict.ok).count());
+        let refused = all - ok;
         app.say(app.lang.pick(
             format!("{all} 个文件：{ok} 个通过，{refused} 个有错误"),
             format!("{all} files: {ok} without errors, {refused} with errors"),
         ));
     }
-    Ok(if refused == 0 { Exit::Done } else { Exit::NotRight })
-}
-
-/// The file's bytes.
-pub fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
-    std::fs::read(path).map_err(|error| WrongUsage(format!("{}: {error}", path.display()))).context("read the file")
+    Ok(exit)
 }
 
 fn check_file(path: &Path, bytes: &[u8], businesses: &Businesses, app: &App) -> anyhow::Result<Verdict> {

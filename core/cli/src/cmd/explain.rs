@@ -1,10 +1,10 @@
 //! `kouan explain`: says what a file is, whatever it is.
 
-use super::check;
 use crate::app::App;
 use crate::businesses::Businesses;
 use crate::exit::{Exit, WrongUsage};
 use crate::explanation::{Explainer, Explanation, Kind, Step};
+use crate::files;
 use crate::table::table;
 use kouan_dxp::Trust;
 use kouan_sdk::business::{Key, Outcome};
@@ -24,7 +24,13 @@ pub struct Args {
 pub fn run(args: &Args, app: &App) -> anyhow::Result<Exit> {
     let businesses = Businesses::load(app)?;
     let trust = trust(args, app)?;
-    let bytes = check::read(&args.file)?;
+    let bytes = match files::read(&args.file, businesses.limits.max_total_bytes) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            app.fail(&error.clone().into());
+            return Ok(files::exit(&error));
+        }
+    };
     let name = args.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let explainer = Explainer { businesses: &businesses, trust: &trust, at: SystemClock.now() };
     let explanation = explainer.explain(&name, &bytes);
@@ -82,8 +88,8 @@ fn tell(of: &Explanation, indent: &str, app: &App, rows: &mut Vec<[String; 2]>) 
     }
     if let Some(message) = &of.message {
         let (zh, en) = (
-            format!("{} 个错误，{} 个警告（详见 kouan check）", message.errors, message.warnings),
-            format!("{} errors, {} warnings (kouan check says which)", message.errors, message.warnings),
+            format!("错误 {}，警告 {}（详见 kouan check）", message.errors, message.warnings),
+            format!("errors: {}, warnings: {} (kouan check says which)", message.errors, message.warnings),
         );
         row("检查", "check", app.lang.pick(zh, en));
         row("单位", "parties", keys(&message.parties));
@@ -104,6 +110,11 @@ fn tell(of: &Explanation, indent: &str, app: &App, rows: &mut Vec<[String; 2]>) 
             row("签名内容", "signed bytes", format!("{}: {}", to_sign.form, to_sign.text));
             row("其 SM3", "their SM3", to_sign.sm3.clone().unwrap_or_default());
         }
+        row(
+            "不能签名",
+            "cannot be signed",
+            message.to_sign_problem.as_ref().map(ToString::to_string).unwrap_or_default(),
+        );
     }
     if let Some(envelope) = &of.envelope {
         row("信封编号", "wire id", envelope.id.clone());

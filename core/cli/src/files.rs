@@ -1,0 +1,50 @@
+//! Files that commands are asked to look at.
+
+use crate::exit::Exit;
+use kouan_sdk::{Error, ErrorKind};
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+const UNREADABLE: &str = "KOUAN-CLI-FILE-UNREADABLE";
+
+/// A file's bytes, at most `most` of them.
+///
+/// # Errors
+/// `KOUAN-CLI-FILE-UNREADABLE`; `KOUAN-PACKAGE-TOO-LARGE` if there are more.
+pub fn read(path: &Path, most: u64) -> kouan_sdk::Result<Vec<u8>> {
+    let invalid = |code, why: String| Error::new(ErrorKind::Invalid, code, format!("{}: {why}", path.display()));
+    let bytes = read_some(path, most.saturating_add(1)).map_err(|error| invalid(UNREADABLE, error.to_string()))?;
+    if bytes.len() as u64 > most {
+        return Err(invalid("KOUAN-PACKAGE-TOO-LARGE", format!("more than {most} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// How a command ends that could not read its file: a name that is no file is wrong usage.
+pub fn exit(error: &Error) -> Exit {
+    if error.code == UNREADABLE { Exit::Usage } else { Exit::NotRight }
+}
+
+fn read_some(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_up_to_the_limit_and_not_beyond() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.xml");
+        std::fs::write(&path, "12345").unwrap();
+        assert_eq!(read(&path, 5).unwrap(), b"12345");
+        let error = read(&path, 4).unwrap_err();
+        assert_eq!((&*error.code, exit(&error)), ("KOUAN-PACKAGE-TOO-LARGE", Exit::NotRight));
+        let error = read(folder.path(), 4).unwrap_err();
+        assert_eq!((&*error.code, exit(&error)), (UNREADABLE, Exit::Usage));
+    }
+}
