@@ -25,8 +25,12 @@ pub(crate) enum Sent {
     Nothing(Option<Timestamp>),
     /// All that were tried are gone.
     All,
-    /// Some have to be tried again.
-    Some(Error),
+    /// Some have to be tried again, for this reason.
+    Some {
+        reason: Error,
+        /// Whether others are gone.
+        progress: bool,
+    },
 }
 
 /// Sends one batch of due answers.
@@ -87,10 +91,13 @@ fn next_due(conn: &Connection) -> Result<Option<Timestamp>> {
 fn record(store: &Store, due: &[Due], outcomes: &[SendOutcome], now: Timestamp) -> Result<Sent> {
     let conn = store.lock();
     let tx = begin(&conn)?;
-    let mut left = None;
+    let (mut left, mut progress) = (None, false);
     for (one, outcome) in due.iter().zip(outcomes) {
         match outcome {
-            SendOutcome::Confirmed => confirmed(&tx, one, now)?,
+            SendOutcome::Confirmed => {
+                confirmed(&tx, one, now)?;
+                progress = true;
+            }
             SendOutcome::Refused { transient: false, reason } => given_up(&tx, one, reason, now)?,
             SendOutcome::Refused { reason, .. } | SendOutcome::Unknown { reason } => {
                 left.get_or_insert_with(|| reason.clone());
@@ -98,7 +105,7 @@ fn record(store: &Store, due: &[Due], outcomes: &[SendOutcome], now: Timestamp) 
         }
     }
     tx.commit().map_err(error::store("record what was sent"))?;
-    Ok(left.map_or(Sent::All, Sent::Some))
+    Ok(left.map_or(Sent::All, |reason| Sent::Some { reason, progress }))
 }
 
 fn confirmed(conn: &Connection, one: &Due, now: Timestamp) -> Result<()> {
