@@ -1,6 +1,7 @@
 //! Sends answers when they are due. An answer leaves the outbox only after the transport confirmed it, so that after a
 //! crash the same sealed bytes go again.
 
+use crate::records::Records;
 use crate::store::{Store, begin};
 use crate::{error, failpoint};
 use kouan_sdk::transport::{Outgoing, SendOutcome, Sender, header};
@@ -118,14 +119,10 @@ fn confirmed(conn: &Connection, one: &Due, now: Timestamp) -> Result<()> {
 }
 
 fn given_up(conn: &Connection, one: &Due, reason: &Error, now: Timestamp) -> Result<()> {
-    let failed = error::store("record what was not sent");
-    tracing::error!(wire_id = one.wire_id, %reason, "an answer can never be sent");
     conn.prepare_cached("UPDATE receipt SET failure = ?2 WHERE id = ?1")
         .and_then(|mut statement| statement.execute((one.receipt, reason.to_string())))
-        .map_err(&failed)?;
-    conn.prepare_cached("INSERT INTO alarm (code, message, wire_id, at) VALUES (?1, ?2, ?3, ?4)")
-        .and_then(|mut s| s.execute(("KOUAN-SANDBOX-ANSWER-REFUSED", reason.to_string(), &one.wire_id, now.millis())))
-        .map_err(&failed)?;
+        .map_err(error::store("record what was not sent"))?;
+    Records { conn, at: now }.alarm("KOUAN-SANDBOX-ANSWER-REFUSED", &reason.to_string(), &one.wire_id)?;
     forget(conn, one)
 }
 
