@@ -34,6 +34,25 @@ pub struct Ledger {
     pub next_due: Option<Timestamp>,
 }
 
+/// The ledger in numbers; cheap enough for a progress line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Totals {
+    /// Verified messages, repeats included.
+    pub arrivals: u64,
+    /// Effects, doubled ones included.
+    pub effects: u64,
+    /// Answers that were decided on.
+    pub receipts: u64,
+    /// Those that the transport confirmed.
+    pub sent: u64,
+    /// Envelopes that are still to be sent, now or later.
+    pub pending: u64,
+    /// Envelopes that were not accepted.
+    pub refused: u64,
+    /// Alarms.
+    pub alarms: u64,
+}
+
 /// What took effect under one business key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerEffect {
@@ -202,6 +221,35 @@ impl Ledger {
         let conn = Store::reader(path)?;
         read(&conn).map_err(error::store(&format!("read {}", path.display())))
     }
+}
+
+impl Totals {
+    /// Counts in a sandbox's file, also while another process works on it; one moment's picture.
+    ///
+    /// # Errors
+    /// As [`Ledger::read`].
+    pub fn read(path: &Path) -> Result<Self> {
+        let conn = Store::reader(path)?;
+        conn.query_row(TOTALS, [], totals).map_err(error::store(&format!("read {}", path.display())))
+    }
+}
+
+const TOTALS: &str =
+    "SELECT (SELECT count(*) FROM arrival), (SELECT count(*) FROM effect), (SELECT count(*) FROM receipt),
+  (SELECT count(*) FROM receipt WHERE sent_at IS NOT NULL), (SELECT count(*) FROM outbox),
+  (SELECT count(*) FROM refused), (SELECT count(*) FROM alarm)";
+
+fn totals(row: &Row<'_>) -> rusqlite::Result<Totals> {
+    let count = |column: usize| row.get::<_, i64>(column).map(i64::unsigned_abs);
+    Ok(Totals {
+        arrivals: count(0)?,
+        effects: count(1)?,
+        receipts: count(2)?,
+        sent: count(3)?,
+        pending: count(4)?,
+        refused: count(5)?,
+        alarms: count(6)?,
+    })
 }
 
 /// Keeps what the ledger has to say of the configuration.

@@ -15,6 +15,7 @@ mod open;
 mod outbound;
 mod parallel;
 mod receipts;
+mod records;
 mod run;
 mod scenario;
 mod state;
@@ -24,7 +25,7 @@ mod wire_ids;
 
 pub use config::{Parts, Repeats, SandboxConfig, Side};
 pub use ledger::{
-    Ledger, LedgerAlarm, LedgerArrival, LedgerAttachment, LedgerEffect, LedgerReceipt, LedgerRefused, Verdict,
+    Ledger, LedgerAlarm, LedgerArrival, LedgerAttachment, LedgerEffect, LedgerReceipt, LedgerRefused, Totals, Verdict,
 };
 pub use scenario::{Faults, Intake, Rule, Scenario};
 pub use window::Sandbox;

@@ -1,6 +1,7 @@
 //! Sends answers when they are due. An answer leaves the outbox only after the transport confirmed it, so that after a
 //! crash the same sealed bytes go again.
 
+use crate::records::Records;
 use crate::store::{Store, begin};
 use crate::{error, failpoint};
 use kouan_sdk::transport::{Outgoing, SendOutcome, Sender, header};
@@ -25,8 +26,12 @@ pub(crate) enum Sent {
     Nothing(Option<Timestamp>),
     /// All that were tried are gone.
     All,
-    /// Some have to be tried again.
-    Some(Error),
+    /// Some have to be tried again, for this reason.
+    Some {
+        reason: Error,
+        /// Whether others are gone.
+        progress: bool,
+    },
 }
 
 /// Sends one batch of due answers.
@@ -87,10 +92,13 @@ fn next_due(conn: &Connection) -> Result<Option<Timestamp>> {
 fn record(store: &Store, due: &[Due], outcomes: &[SendOutcome], now: Timestamp) -> Result<Sent> {
     let conn = store.lock();
     let tx = begin(&conn)?;
-    let mut left = None;
+    let (mut left, mut progress) = (None, false);
     for (one, outcome) in due.iter().zip(outcomes) {
         match outcome {
-            SendOutcome::Confirmed => confirmed(&tx, one, now)?,
+            SendOutcome::Confirmed => {
+                confirmed(&tx, one, now)?;
+                progress = true;
+            }
             SendOutcome::Refused { transient: false, reason } => given_up(&tx, one, reason, now)?,
             SendOutcome::Refused { reason, .. } | SendOutcome::Unknown { reason } => {
                 left.get_or_insert_with(|| reason.clone());
@@ -98,7 +106,7 @@ fn record(store: &Store, due: &[Due], outcomes: &[SendOutcome], now: Timestamp) 
         }
     }
     tx.commit().map_err(error::store("record what was sent"))?;
-    Ok(left.map_or(Sent::All, Sent::Some))
+    Ok(left.map_or(Sent::All, |reason| Sent::Some { reason, progress }))
 }
 
 fn confirmed(conn: &Connection, one: &Due, now: Timestamp) -> Result<()> {
@@ -111,14 +119,10 @@ fn confirmed(conn: &Connection, one: &Due, now: Timestamp) -> Result<()> {
 }
 
 fn given_up(conn: &Connection, one: &Due, reason: &Error, now: Timestamp) -> Result<()> {
-    let failed = error::store("record what was not sent");
-    tracing::error!(wire_id = one.wire_id, %reason, "an answer can never be sent");
     conn.prepare_cached("UPDATE receipt SET failure = ?2 WHERE id = ?1")
         .and_then(|mut statement| statement.execute((one.receipt, reason.to_string())))
-        .map_err(&failed)?;
-    conn.prepare_cached("INSERT INTO alarm (code, message, wire_id, at) VALUES (?1, ?2, ?3, ?4)")
-        .and_then(|mut s| s.execute(("KOUAN-SANDBOX-ANSWER-REFUSED", reason.to_string(), &one.wire_id, now.millis())))
-        .map_err(&failed)?;
+        .map_err(error::store("record what was not sent"))?;
+    Records { conn, at: now }.alarm("KOUAN-SANDBOX-ANSWER-REFUSED", &reason.to_string(), &one.wire_id)?;
     forget(conn, one)
 }
 

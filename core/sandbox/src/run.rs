@@ -63,7 +63,8 @@ impl Pause {
 }
 
 impl Sandbox {
-    /// Takes in and answers until `stop`. What is not yet due stays in the file for the next run.
+    /// Takes in and answers until `stop`, on the caller's thread and one more. What is not yet due stays in the file for
+    /// the next run. Called once at a time.
     ///
     /// # Errors
     /// What no waiting mends: a damaged file, a wrong configuration.
@@ -143,7 +144,12 @@ impl Sandbox {
             let now = self.parts.clock.now();
             match send_due(&self.store, sender, now, self.config.max_batch, self.config.max_bytes)? {
                 Sent::All => pause.reset(),
-                Sent::Some(reason) => return Err(reason),
+                Sent::Some { reason, progress } => {
+                    if progress {
+                        pause.reset();
+                    }
+                    return Err(reason);
+                }
                 Sent::Nothing(next) => {
                     let until_next = next.map_or(i64::MAX, |next| next.millis().saturating_sub(now.millis()));
                     let time = Duration::from_millis(until_next.max(1).unsigned_abs());

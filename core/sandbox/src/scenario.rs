@@ -273,6 +273,14 @@ mod tests {
     }
 
     #[test]
+    fn the_example_in_the_readme_is_a_scenario() {
+        let readme = include_str!("../README.md");
+        let example = readme.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        let scenario = Scenario::from_toml(example).unwrap();
+        assert_eq!((scenario.seed, scenario.rules.len()), (7, 2));
+    }
+
+    #[test]
     fn what_cannot_be_meant_is_refused_with_its_place() {
         for (text, place) in [
             ("sead = 1", "sead"),

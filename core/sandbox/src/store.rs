@@ -4,6 +4,7 @@ use crate::error;
 use kouan_sdk::{Error, ErrorKind, Result};
 use parking_lot::{Mutex, MutexGuard};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::time::Duration;
 
@@ -69,6 +70,8 @@ CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 /// The writing connection; both loops share it.
 pub(crate) struct Store {
     conn: Mutex<Connection>,
+    /// Held as long as the store is open; the system lets go of it when the process ends in whatever way.
+    _lock: File,
 }
 
 impl Store {
@@ -80,6 +83,7 @@ impl Store {
                 Error::new(ErrorKind::Config, "KOUAN-SANDBOX-STORE-CANNOT-OPEN", text)
             })?;
         }
+        let lock = lock(path)?;
         let what = format!("open {}", path.display());
         let failed = error::store(&what);
         let conn = Connection::open(path).map_err(&failed)?;
@@ -95,7 +99,7 @@ impl Store {
             tx.pragma_update(None, "application_id", APPLICATION_ID).map_err(&failed)?;
         }
         tx.commit().map_err(&failed)?;
-        Ok(Self { conn: Mutex::new(conn) })
+        Ok(Self { conn: Mutex::new(conn), _lock: lock })
     }
 
     /// The connection, for one transaction.
@@ -116,6 +120,25 @@ impl Store {
             return Err(Error::new(ErrorKind::Config, "KOUAN-SANDBOX-NOT-A-SANDBOX", text));
         }
         Ok(conn)
+    }
+}
+
+/// Two windows on one file would send every answer twice.
+fn lock(path: &Path) -> Result<File> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let cannot = |e: std::io::Error| {
+        let text = format!("{}: {e}", Path::new(&name).display());
+        Error::new(ErrorKind::Config, "KOUAN-SANDBOX-STORE-CANNOT-OPEN", text)
+    };
+    let file = File::options().create(true).truncate(false).write(true).open(&name).map_err(cannot)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let text = format!("{} serves another sandbox that is still running", path.display());
+            Err(Error::new(ErrorKind::Config, "KOUAN-SANDBOX-IN-USE", text))
+        }
+        Err(TryLockError::Error(e)) => Err(cannot(e)),
     }
 }
 
@@ -158,6 +181,9 @@ mod tests {
         let other = folder.path().join("other.db");
         Connection::open(&other).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
         assert_eq!(Store::open(&other).err().unwrap().code, "KOUAN-SANDBOX-NOT-A-SANDBOX");
+        let ours = folder.path().join("ours.db");
+        let _held = Store::open(&ours).unwrap();
+        assert_eq!(Store::open(&ours).err().unwrap().code, "KOUAN-SANDBOX-IN-USE");
         assert_eq!(Store::reader(&folder.path().join("none")).err().unwrap().code, "KOUAN-SANDBOX-STORE-CANNOT-OPEN");
     }
 }

@@ -1,7 +1,7 @@
 //! The sandbox itself: opened, run, looked into.
 
 use crate::config::{Parts, SandboxConfig};
-use crate::ledger::{self, Ledger};
+use crate::ledger::{self, Ledger, Totals};
 use crate::receipts::WindowKey;
 use crate::store::Store;
 use kouan_sdk::Result;
@@ -37,6 +37,14 @@ impl Sandbox {
     /// If the file cannot be read.
     pub fn ledger(&self) -> Result<Ledger> {
         Ledger::read(&self.config.path)
+    }
+
+    /// The same in numbers.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn totals(&self) -> Result<Totals> {
+        Totals::read(&self.config.path)
     }
 }
 

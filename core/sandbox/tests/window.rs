@@ -5,7 +5,7 @@
 mod common;
 
 use common::{Bench, CLIENT, Party, WINDOW, between, payload, settled, text};
-use kouan_sandbox::{Ledger, Repeats, Verdict};
+use kouan_sandbox::{Ledger, Repeats, Totals, Verdict};
 use kouan_sdk::{ManualClock, Timestamp};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -121,6 +121,9 @@ fn what_is_not_verified_is_recorded_and_not_answered() {
     assert!(codes.iter().all(|code| kouan_sdk::catalogue::lookup(code).is_some()), "{codes:?}");
     assert!(ledger.refused[0].wire_id.as_ref().unwrap().starts_with(CLIENT));
     assert_eq!((ledger.effects.len(), ledger.receipts.len(), bench.received().len()), (1, 3, 3));
+    let totals = Totals::read(&bench.config.path).unwrap();
+    let wanted = Totals { arrivals: 1, effects: 1, receipts: 3, sent: 3, pending: 0, refused: 5, alarms: 0 };
+    assert_eq!(totals, wanted);
 }
 
 #[test]

@@ -62,9 +62,8 @@ impl Party {
         Trust::new(vec![self.issuer.clone(), self.certificate.clone()])
     }
 
-    pub fn seal(&self, message: &DxpMsg<'_>) -> Vec<u8> {
-        let profile = SignatureProfile::transport();
-        let unsigned = Unsigned::envelope(message, &profile, &self.certificate).unwrap();
+    pub fn seal(&self, message: &DxpMsg<'_>, profile: &SignatureProfile) -> Vec<u8> {
+        let unsigned = Unsigned::envelope(message, profile, &self.certificate).unwrap();
         let signature = self.key.sign(&profile.user_id, unsigned.signed_info()).unwrap();
         unsigned.seal(signature.as_bytes()).unwrap()
     }
@@ -223,7 +222,7 @@ impl Bench {
         let id = WireId::new(CLIENT, at, counter).unwrap();
         let mut message = DxpMsg::new(&id, vec![WINDOW.into()], at, message_type, payload.as_bytes());
         message.file_name = format!("文件{counter}.xml");
-        self.client.seal(&message)
+        self.client.seal(&message, &self.config.profile)
     }
 
     /// Sends envelopes as the client.
@@ -270,12 +269,13 @@ impl Bench {
 pub fn wait_for(path: &Path, until: impl Fn(&Ledger) -> bool) -> Ledger {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
-        if let Ok(ledger) = Ledger::read(path)
-            && (until(&ledger) || Instant::now() > deadline)
+        let ledger = Ledger::read(path);
+        if let Ok(ledger) = &ledger
+            && until(ledger)
         {
-            return ledger;
+            return ledger.clone();
         }
-        assert!(Instant::now() < deadline, "the ledger never became as wanted");
+        assert!(Instant::now() < deadline, "the ledger never became as wanted: {ledger:?}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
