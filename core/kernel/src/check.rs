@@ -51,6 +51,7 @@ fn round(core: &Core, after: &mut MessageId) -> kouan_sdk::Result<bool> {
     if checked.is_empty() {
         return Ok(false);
     }
+    crate::failpoint!("kernel::checked-before-record");
     let outcomes = core.journal.record_checks(checked)?;
     if outcomes.contains(&CheckOutcome::Ready) {
         core.outbound.ring();
