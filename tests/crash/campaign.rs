@@ -10,13 +10,14 @@ use crate::processes::Process;
 use crate::report::Report;
 use crate::settle;
 use anyhow::{Context as _, bail};
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a failpoint is waited for.
-const TO_A_POINT: Duration = Duration::from_secs(4);
+const TO_A_POINT: Duration = Duration::from_secs(3);
 
 /// Latest random moment after the first file, in milliseconds; and latest while a start is still under way.
 const MOMENTS: (u64, u64) = (300, 150);
@@ -36,10 +37,18 @@ pub struct Campaign {
 }
 
 /// What is done to the processes.
-#[derive(Debug)]
 enum Step {
     Kill { who: &'static [Who], after_ms: u64 },
     Abort { point: Point, passes: u64 },
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kill { who, after_ms } => write!(f, "kill {who:?} after {after_ms} ms"),
+            Self::Abort { point, passes } => write!(f, "{} of {:?} after {passes} passes", point.name, point.who),
+        }
+    }
 }
 
 impl Campaign {
@@ -83,6 +92,7 @@ impl Campaign {
             || steps.iter().any(|step| matches!(step, Step::Abort { point, .. } if point.when == When::SetAside));
         let files = self.maker.round(&choices, &self.dropped, set_aside)?;
         let folder = self.folder.clone();
+        let began = Instant::now();
         std::thread::scope(|scope| {
             let dropping = scope.spawn(|| drop_all(&files, &folder, &choices));
             let killed = steps.iter().try_for_each(|step| self.step(step, report));
@@ -91,8 +101,12 @@ impl Campaign {
         })
         .with_context(|| format!("{steps:?}"))?;
         self.dropped.extend(files);
-        self.settle_and_compare(report).with_context(|| format!("after {steps:?}"))?;
-        report.round();
+        let killed = Instant::now();
+        self.settle(report).with_context(|| format!("after {steps:?}"))?;
+        let settled = Instant::now();
+        compare::all(&self.kouan, &self.folder, self.mode, &self.dropped)
+            .with_context(|| format!("after {steps:?}"))?;
+        report.round(format_args!("{steps:?}"), [killed - began, settled - killed, settled.elapsed()]);
         Ok(())
     }
 
@@ -106,12 +120,11 @@ impl Campaign {
         Ok(())
     }
 
-    fn settle_and_compare(&mut self, report: &mut Report) -> anyhow::Result<()> {
+    fn settle(&mut self, report: &mut Report) -> anyhow::Result<()> {
         self.start_both()?;
         let taken = self.dropped.iter().filter(|file| file.expected != Expected::SetAside).count() as u64;
         let processes = &mut [&mut self.client, &mut self.sandbox];
         report.acts += settle::wait(&self.kouan, &self.folder, self.mode, taken, processes)?;
-        compare::all(&self.kouan, &self.folder, self.mode, &self.dropped)?;
         Ok(())
     }
 
@@ -220,7 +233,7 @@ name = "erp"
 transport = "directory"
 root = "imp-path"
 stable_ms = 0
-incomplete_ms = 2000
+incomplete_ms = 1000
 scan_interval_ms = 10
 max_file_bytes = {MAX_FILE_BYTES}
 [window]

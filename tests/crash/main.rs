@@ -30,7 +30,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// Rounds in one folder, at the most: so many files are compared anew after each.
-const ROUNDS_IN_A_FOLDER: u64 = 20;
+const ROUNDS_IN_A_FOLDER: u64 = 15;
 
 /// Kills client and sandbox while messages flow, and holds the ledgers against each other
 #[derive(Parser)]
@@ -53,6 +53,9 @@ struct Args {
     /// Work in this folder, and keep what was made
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// A line for each round: what was done, and how long it took
+    #[arg(long)]
+    verbose: bool,
 }
 
 fn main() -> ExitCode {
@@ -74,7 +77,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
     let kouan = std::path::absolute(&args.kouan)?;
     report::say(format_args!("seed {seed}, folder {}", base.display()));
     let until = args.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
-    let mut report = Report::new(args.rounds);
+    let mut report = Report::new(args.rounds, args.verbose);
     let a_folder = (args.rounds / modes.len() as u64).clamp(4, ROUNDS_IN_A_FOLDER);
     // A time box ends soon: every mode is to have its turn.
     let a_folder = if until.is_some() { a_folder.min(6) } else { a_folder };

@@ -12,6 +12,7 @@ const NEWS: Duration = Duration::from_secs(30);
 /// Figures of a run.
 pub struct Report {
     wanted: u64,
+    verbose: bool,
     began: Instant,
     told: Instant,
     pub rounds: u64,
@@ -43,10 +44,11 @@ pub struct Figures {
 
 impl Report {
     /// Nothing yet.
-    pub fn new(wanted: u64) -> Self {
+    pub fn new(wanted: u64, verbose: bool) -> Self {
         let now = Instant::now();
         Self {
             wanted,
+            verbose,
             began: now,
             told: now,
             rounds: 0,
@@ -81,9 +83,13 @@ impl Report {
         *self.hit.entry(named(point, who)).or_default() += u64::from(hit);
     }
 
-    /// A round was content.
-    pub fn round(&mut self) {
+    /// A round was content; what was done, and when it was killed enough and settled again.
+    pub fn round(&mut self, did: impl Display, times: [Duration; 3]) {
         self.rounds += 1;
+        if self.verbose {
+            let [killed, settled, compared] = times.map(|time| time.as_millis());
+            say(format_args!("{}: {killed} + {settled} + {compared} ms, {did}", self.rounds));
+        }
         if self.told.elapsed() >= NEWS {
             self.told = Instant::now();
             say(format_args!("{} rounds after {} s", self.rounds, self.began.elapsed().as_secs()));
