@@ -8,7 +8,7 @@ use crate::mode::Mode;
 use crate::points::{POINTS, Point, When, Who};
 use crate::processes::Process;
 use crate::report::Report;
-use crate::settle;
+use crate::settle::{self, Standing};
 use anyhow::{Context as _, bail};
 use std::fmt;
 use std::fs;
@@ -18,6 +18,12 @@ use std::time::{Duration, Instant};
 
 /// How long a failpoint is waited for.
 const TO_A_POINT: Duration = Duration::from_secs(3);
+
+/// So many looks without a change, and nothing will come to a failpoint any more.
+const STANDS_STILL: u32 = 5;
+
+/// Time between two looks.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
 /// Latest random moment after the first file, in milliseconds; and latest while a start is still under way.
 const MOMENTS: (u64, u64) = (300, 150);
@@ -177,7 +183,7 @@ impl Campaign {
                 meant.kill()?;
                 meant.start(&format!("{}={passes}*off->return", point.name))?;
                 other.start("")?;
-                let hit = meant.await_abort(TO_A_POINT)?;
+                let hit = await_point(meant, &self.folder, point)?;
                 if !hit {
                     meant.kill()?;
                 }
@@ -186,6 +192,22 @@ impl Campaign {
         }
         Ok(())
     }
+}
+
+/// Waits until the point ends its process; not longer than something moves, where the point lies on the way of messages.
+fn await_point(meant: &mut Process, folder: &Path, point: &Point) -> anyhow::Result<bool> {
+    let until = Instant::now() + TO_A_POINT;
+    let (mut before, mut still) = (None, 0);
+    while still < STANDS_STILL && Instant::now() < until {
+        if meant.await_abort(BETWEEN_LOOKS)? {
+            return Ok(true);
+        }
+        // A file that is just being made cannot be read yet.
+        let now = Standing::of(folder).ok().filter(|_| point.when != When::Seldom);
+        still = if now.is_some() && now == before { still + 1 } else { 0 };
+        before = now;
+    }
+    Ok(false)
 }
 
 fn kill(choices: &Choices, which: &str, latest_ms: u64) -> Step {

@@ -21,6 +21,9 @@ const TWICE: &str = "KOUAN-JOURNAL-TOOK-EFFECT-TWICE";
 /// Differences shown, at the most.
 const SHOWN: usize = 20;
 
+/// What differs, of one theme.
+type Check = fn(&Facts<'_>) -> Vec<String>;
+
 /// Both sides, looked at once everything has come to its end.
 struct Facts<'a> {
     mode: Mode,
@@ -41,7 +44,7 @@ pub fn all(kouan: &Path, folder: &Path, mode: Mode, dropped: &[Dropped]) -> anyh
         }
     }
     let facts = Facts::read(folder, mode, dropped)?;
-    let checks: [(&str, fn(&Facts<'_>) -> Vec<String>); 6] = [
+    let checks: [(&str, Check); 6] = [
         ("files", ends_of_files),
         ("states", states),
         ("effects", effects),

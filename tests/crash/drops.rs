@@ -74,12 +74,16 @@ impl Maker {
         for index in 0..3 + choices.below(8, "files") {
             let choices = choices.of(format_args!("file {index}"));
             let file = match choices.below(16, "kind") {
-                0 => self.bad(&choices)?,
-                1 => self.cut(&choices)?,
-                2 => self.good(&choices, REJECTED, Expected::Rejected)?,
-                3 | 4 if !files.is_empty() => copy(&choices, &files, index),
-                5 if !earlier.is_empty() => again(&choices, earlier),
-                _ => self.good(&choices, "CRASH", Expected::Concluded)?,
+                0 => Some(self.bad(&choices)?),
+                1 => Some(self.cut(&choices)?),
+                2 => Some(self.good(&choices, REJECTED, Expected::Rejected)?),
+                3 | 4 => copy(&choices, &files, index),
+                5 => again(&choices, earlier),
+                _ => None,
+            };
+            let file = match file {
+                Some(file) => file,
+                None => self.good(&choices, "CRASH", Expected::Concluded)?,
             };
             files.push(file);
         }
@@ -147,16 +151,15 @@ fn file(choices: &Choices, name: String, number: String, expected: Expected, byt
 }
 
 /// The same bytes under another name, in the same round.
-fn copy(choices: &Choices, files: &[Dropped], index: u64) -> Dropped {
-    let Some(of) = choices.one_of(files, "copy of") else { unreachable!("asked only with files") };
+fn copy(choices: &Choices, files: &[Dropped], index: u64) -> Option<Dropped> {
+    let of = choices.one_of(files, "copy of")?;
     let extension = of.name.rsplit('.').next().unwrap_or("xml");
-    Dropped { name: format!("{}-copy{index}.{extension}", of.number), ..of.clone() }
+    Some(Dropped { name: format!("{}-copy{index}.{extension}", of.number), ..of.clone() })
 }
 
-/// The very same file again, long after the first.
-fn again(choices: &Choices, earlier: &[Dropped]) -> Dropped {
-    let Some(of) = choices.one_of(earlier, "again") else { unreachable!("asked only with files") };
-    of.clone()
+/// The very same file again, long after the first. What was put aside would be put aside under a number.
+fn again(choices: &Choices, earlier: &[Dropped]) -> Option<Dropped> {
+    choices.one_of(earlier, "again").filter(|file| file.expected != Expected::SetAside).cloned()
 }
 
 impl Dropped {

@@ -4,7 +4,7 @@ use crate::folders;
 use crate::mode::Mode;
 use crate::operator::Operator;
 use crate::processes::Process;
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use kouan_journal::model::{Filter, InboundId};
 use kouan_journal::{Delivery, Journal, SqliteJournal};
 use kouan_sandbox::Totals;
@@ -89,7 +89,15 @@ pub fn wait(
     let (mut last, mut moved) = (Standing::default(), Instant::now());
     loop {
         processes.iter_mut().try_for_each(|process| process.must_run())?;
-        let now = Standing::of(folder).context("look at both sides")?;
+        let now = match Standing::of(folder) {
+            Ok(now) => now,
+            // A file that is just being made cannot be read yet.
+            Err(error) if moved.elapsed() > PATIENCE => return Err(error.context("look at both sides")),
+            Err(_) => {
+                std::thread::sleep(GLANCE);
+                continue;
+            }
+        };
         if now.is_settled(messages) {
             return Ok(operator.acts);
         }
