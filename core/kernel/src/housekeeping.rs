@@ -43,9 +43,10 @@ fn report(what: &str, result: kouan_sdk::Result<()>) {
     }
 }
 
-/// Asks the window after parts in doubt, where it can tell.
+/// Asks the window after parts in doubt, where it can tell and nothing else settles them: where repeats are allowed, the
+/// repeat does.
 fn inquire(core: &Core) -> kouan_sdk::Result<()> {
-    if !core.window.capabilities().inquires {
+    if core.config.window.repeats.may_repeat() || !core.window.capabilities().inquires {
         return Ok(());
     }
     let doubted = core.journal.in_doubt(INQUIRY_BATCH)?;

@@ -179,7 +179,9 @@ impl Outbound<'_> {
             ends.push(Ended { attempt: *attempt, end: self.end(part, outcome, now) });
         }
         if failed {
-            self.sender = None;
+            if let Some(sender) = self.sender.take() {
+                sender.close();
+            }
             if self.breaker.failed(now) {
                 tracing::warn!("the window fails again and again; the circuit breaker is open");
             }
