@@ -2,7 +2,7 @@
 
 use crate::points::{POINTS, Who};
 use std::collections::BTreeMap;
-use std::fmt::{self, Display};
+use std::fmt::Display;
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
@@ -151,10 +151,4 @@ fn named(point: &str, who: Who) -> String {
 /// Prints a line; a reader that has left is no reason to stop.
 pub fn say(text: impl Display) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
-}
-
-impl fmt::Display for Figures {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self:?}")
-    }
 }
