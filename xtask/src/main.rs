@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod demo;
 mod project;
 mod test;
@@ -27,6 +28,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Measure each stage and the whole, beside references of the same run
+    #[command(disable_help_flag = true)]
+    Bench(bench::Args),
     /// Build the lean binary and run the main job once
     Demo(demo::Args),
     /// Find what the tests need, run every suite, print one line each
@@ -37,6 +41,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Bench(args) => bench::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Tidy => tidy::run(),
