@@ -244,10 +244,18 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     // Plans depend on no bound value; else SQLite plans most of our statements anew each time one is bound.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    #[cfg(feature = "testing")]
+    let conn = counted(conn)?;
     conn.execute_batch(
         "PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000;
-         PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF;",
+         PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF; PRAGMA wal_autocheckpoint = 8000;",
     )?;
+    Ok(conn)
+}
+
+#[cfg(feature = "testing")]
+fn counted(mut conn: Connection) -> Result<Connection> {
+    crate::testing::count_steps(&mut conn)?;
     Ok(conn)
 }
 
