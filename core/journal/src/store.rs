@@ -247,7 +247,7 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
     #[cfg(feature = "testing")]
     let conn = counted(conn)?;
     conn.execute_batch(
-        "PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000;
+        "PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8000;
          PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF; PRAGMA wal_autocheckpoint = 8000;",
     )?;
     Ok(conn)
@@ -263,6 +263,8 @@ fn counted(mut conn: Connection) -> Result<Connection> {
 /// it stands.
 pub(crate) fn reader(path: &Path) -> Result<Connection> {
     let normal = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).and_then(|conn| {
+        // There are several; what they read is in the system's cache as well.
+        conn.execute_batch("PRAGMA cache_size = -2000")?;
         Chain::read(&conn)?;
         Ok(conn)
     });
