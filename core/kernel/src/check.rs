@@ -43,14 +43,11 @@ pub(crate) fn run(core: &Core) {
 
 fn round(core: &Core, after: &mut MessageId) -> kouan_sdk::Result<bool> {
     let batch = core.journal.unchecked(*after, BATCH, core.config.limits.batch_bytes)?;
-    let Some(last) = batch.last() else { return Ok(false) };
-    *after = last.id;
-    let checked = judge_all(core, &batch);
     // The verdicts stay in the order of arrival: one that could not be judged holds back those behind it.
-    let checked: Vec<_> = checked.into_iter().map_while(|verdict| verdict).collect();
-    if checked.is_empty() {
-        return Ok(false);
-    }
+    let checked: Vec<_> = judge_all(core, &batch).into_iter().map_while(|verdict| verdict).collect();
+    let Some(last) = checked.last() else { return Ok(false) };
+    *after = last.id;
+    crate::failpoint!("kernel::checked-before-record");
     let outcomes = core.journal.record_checks(checked)?;
     if outcomes.contains(&CheckOutcome::Ready) {
         core.outbound.ring();

@@ -41,7 +41,7 @@ impl Gateway {
         sites(config, registry, &contexts, &businesses)?;
         window(config, registry, &contexts)?;
         trust(config)?;
-        Identities::open(config, registry, &contexts)?.close();
+        Identities::open(config, registry, &contexts, false)?.close();
         Ok(())
     }
 
@@ -122,7 +122,7 @@ fn open(config: Config, registry: &Registry, clock: Arc<dyn Clock>) -> Result<Co
     let sites = sites(&config, registry, &contexts, &businesses)?;
     let window = window(&config, registry, &contexts)?;
     let trust = trust(&config)?;
-    let identities = Identities::open(&config, registry, &contexts)?;
+    let identities = Identities::open(&config, registry, &contexts, true)?;
     let journal = SqliteJournal::open(JournalOptions {
         path: journal_path(&config),
         environment: config.environment.name().to_owned(),

@@ -43,9 +43,10 @@ fn report(what: &str, result: kouan_sdk::Result<()>) {
     }
 }
 
-/// Asks the window after parts in doubt, where it can tell.
+/// Asks the window after parts in doubt, where it can tell and nothing else settles them: where repeats are allowed, the
+/// repeat does.
 fn inquire(core: &Core) -> kouan_sdk::Result<()> {
-    if !core.window.capabilities().inquires {
+    if core.config.window.repeats.may_repeat() || !core.window.capabilities().inquires {
         return Ok(());
     }
     let doubted = core.journal.in_doubt(INQUIRY_BATCH)?;
@@ -66,6 +67,7 @@ fn inquire(core: &Core) -> kouan_sdk::Result<()> {
         })
         .collect::<Vec<_>>();
     if !found.is_empty() {
+        crate::failpoint!("kernel::inquired-before-record");
         core.journal.record_inquiries(found)?;
         core.outbound.ring();
         core.ring_effects();
@@ -94,6 +96,7 @@ pub fn sign_head(core: &Core) -> kouan_sdk::Result<()> {
         match signed {
             Ok((signature, key)) => {
                 let certificate = &key.identity.certificate;
+                crate::failpoint!("kernel::head-signed-before-record");
                 return core.journal.record_head(segment, seq, &signature, certificate);
             }
             Err(error) => last = error,

@@ -69,12 +69,13 @@ pub struct Identities {
 }
 
 impl Identities {
-    /// Makes the devices and logs in where a PIN is configured. A device that is locked or missing is no error here:
-    /// the gateway starts, takes in, and holds at sign.
+    /// Makes the devices, and with `login` presents the PIN where one is configured. A device that is locked or missing is
+    /// no error here: the gateway starts, takes in, and holds at sign. A check leaves the PIN alone: cards count tries.
     pub fn open(
         config: &Config,
         registry: &Registry,
         contexts: &dyn Fn(&str, &str) -> Result<Context>,
+        login: bool,
     ) -> Result<Self> {
         let mut all = Vec::new();
         for identity in &config.identity {
@@ -85,7 +86,9 @@ impl Identities {
                 .security(&identity.security.backend, &context, &settings)
                 .map_err(KernelError::plugin(what.clone()))?;
             let made = Identity { config: identity.clone(), security: Arc::from(security), key: RwLock::new(None) };
-            log_in(&made, config, &what)?;
+            if login {
+                log_in(&made, config, &what)?;
+            }
             refuse_crossing(&made, config.environment, &what)?;
             all.push(Arc::new(made));
         }

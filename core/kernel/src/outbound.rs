@@ -129,6 +129,7 @@ impl Outbound<'_> {
                 repeats,
             })
             .collect();
+        crate::failpoint!("kernel::sealed-before-begin");
         let attempts = self.core.journal.begin_attempts(begins)?;
         crate::failpoint!("kernel::begun-before-send");
         // A part that was parked or resolved meanwhile does not leave.
@@ -178,7 +179,9 @@ impl Outbound<'_> {
             ends.push(Ended { attempt: *attempt, end: self.end(part, outcome, now) });
         }
         if failed {
-            self.sender = None;
+            if let Some(sender) = self.sender.take() {
+                sender.close();
+            }
             if self.breaker.failed(now) {
                 tracing::warn!("the window fails again and again; the circuit breaker is open");
             }

@@ -49,11 +49,17 @@ struct Outcome {
     per_second: f64,
     journal: PathBuf,
     imp_path: PathBuf,
+    /// How many must be refused.
+    #[serde(skip)]
+    planted: u64,
 }
 
 impl Outcome {
     fn is_right(&self) -> bool {
-        self.concluded + self.refused == self.messages && self.parked == 0 && self.effects == self.concluded
+        self.concluded + self.refused == self.messages
+            && self.refused == self.planted
+            && self.parked == 0
+            && self.effects == self.concluded
     }
 }
 
@@ -126,6 +132,7 @@ fn demonstrate(args: &Args, app: &App, folder: &Path) -> anyhow::Result<Outcome>
         per_second: f64::from(args.messages) / seconds,
         journal,
         imp_path,
+        planted: drops.planted(),
     })
 }
 

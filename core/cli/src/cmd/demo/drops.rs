@@ -22,9 +22,15 @@ impl Drops {
         let (bad, good): (Vec<_>, Vec<_>) = samples().into_iter().partition(|sample| sample.kind == SampleKind::Bad);
         // A sample that changes an earlier declaration (it carries a SeqNo) has none to change here.
         let good = good.into_iter().filter(|sample| !carries_number(sample.document)).collect();
-        // One that is refused for nothing but its number would be right under another.
-        let bad = bad.into_iter().filter(|sample| !sample.name.contains("client-seq")).collect();
+        // One whose mistake is its number would be right under another.
+        let by_number = |sample: &Sample| sample.findings.is_some_and(|findings| findings.contains("ClientSeqNo"));
+        let bad = bad.into_iter().filter(|sample| !by_number(sample)).collect();
         Self { count, good, bad }
+    }
+
+    /// How many of them are bad.
+    pub fn planted(&self) -> u64 {
+        u64::from(self.count / ONE_BAD_OF)
     }
 
     /// Drops them, each whole: under a temporary name first, then renamed.
