@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod crash;
 mod demo;
 mod project;
@@ -28,6 +29,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Measure each stage and the whole, beside references of the same run
+    #[command(disable_help_flag = true)]
+    Bench(bench::Args),
     /// Kill client and sandbox while messages flow, and hold the ledgers against each other
     Crash(crash::Args),
     /// Build the lean binary and run the main job once
@@ -40,6 +44,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Bench(args) => bench::run(&args),
         Command::Crash(args) => crash::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Test(args) => test::run(&args),

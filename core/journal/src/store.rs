@@ -13,6 +13,7 @@ use crate::writer::{Class, Job, Operation, Writer};
 use crossbeam_channel::{Sender, bounded};
 use kouan_sdk::Clock;
 use parking_lot::Mutex;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -242,10 +243,20 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
     let conn = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     conn.busy_timeout(BUSY)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Plans depend on no bound value; else SQLite plans most of our statements anew each time one is bound.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    #[cfg(feature = "testing")]
+    let conn = counted(conn)?;
     conn.execute_batch(
-        "PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000;
-         PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF;",
+        "PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8000;
+         PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF; PRAGMA wal_autocheckpoint = 8000;",
     )?;
+    Ok(conn)
+}
+
+#[cfg(feature = "testing")]
+fn counted(mut conn: Connection) -> Result<Connection> {
+    crate::testing::count_steps(&mut conn)?;
     Ok(conn)
 }
 
@@ -253,6 +264,8 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
 /// it stands.
 pub(crate) fn reader(path: &Path) -> Result<Connection> {
     let normal = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).and_then(|conn| {
+        // There are several; what they read is in the system's cache as well.
+        conn.execute_batch("PRAGMA cache_size = -2000")?;
         Chain::read(&conn)?;
         Ok(conn)
     });

@@ -21,6 +21,26 @@ pub const BUSINESS: &str = "sample";
 /// DXP id that sends everything.
 pub const IDENTITY: &str = "DXPENT0000000001";
 
+/// Hundreds of steps that SQLite's machine has done in this process.
+#[cfg(feature = "testing")]
+static HUNDREDS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+
+/// Counts the steps of a connection.
+#[cfg(feature = "testing")]
+pub(crate) fn count_steps(conn: &mut rusqlite::Connection) -> Result<()> {
+    let count = || {
+        HUNDREDS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        false
+    };
+    Ok(conn.progress_handler(100, Some(count))?)
+}
+
+/// Steps of SQLite's machine so far, on all connections of this process; counted in hundreds.
+#[cfg(feature = "testing")]
+pub fn steps() -> u64 {
+    HUNDREDS.load(std::sync::atomic::Ordering::Relaxed) * 100
+}
+
 /// Options of a test journal in `folder`: environment `test`, site `erp` shows ends and gets what belongs to nobody.
 pub fn options(folder: &Path, clock: Arc<dyn Clock>) -> JournalOptions {
     JournalOptions {

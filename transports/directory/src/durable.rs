@@ -33,16 +33,45 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
 
 /// Writes a file of its own at `path` (a left-over of a crash is replaced) and syncs its bytes; on failure nothing stays.
 pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let file = write_new(path, bytes)?;
+    file.sync_all().inspect_err(|_| drop(fs::remove_file(path)))
+}
+
+/// As [`write_synced`], but the bytes are yet to be synced, by [`sync_files`].
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<File> {
     remove_if_there(path)?;
     // `create_new` follows no symbolic link that somebody might have put there.
     let written = OpenOptions::new().write(true).create_new(true).open(path).and_then(|mut file| {
         file.write_all(bytes)?;
-        file.sync_all()
+        Ok(file)
     });
-    if written.is_err() {
-        let _ = fs::remove_file(path);
-    }
-    written
+    written.inspect_err(|_| drop(fs::remove_file(path)))
+}
+
+/// Files that are synced together, at the most; they are open all at once.
+pub(crate) const TOGETHER: usize = 64;
+
+/// Threads that sync files, which wait for the disk and do nothing else.
+const SYNCING: usize = 16;
+
+/// Syncs files, each result in its place. Many at a time, so that the file system brings them to the disk in a few
+/// writes of its journal: one after the other, each waits for one of its own.
+pub(crate) fn sync_files(files: &[&File]) -> Vec<io::Result<()>> {
+    let share = files.len().div_ceil(SYNCING).max(1);
+    let sync = |files: &[&File]| files.iter().map(|file| file.sync_all()).collect::<Vec<_>>();
+    std::thread::scope(|scope| {
+        let mut shares = files.chunks(share);
+        let own = shares.next().unwrap_or_default();
+        let others: Vec<_> = shares
+            .map(|share| (share, std::thread::Builder::new().spawn_scoped(scope, move || sync(share)).ok()))
+            .collect();
+        let mut results = sync(own);
+        for (share, thread) in others {
+            // Without a thread, or after a panic in one, it is done here.
+            results.extend(thread.and_then(|thread| thread.join().ok()).unwrap_or_else(|| sync(share)));
+        }
+        results
+    })
 }
 
 /// Writes `bytes` at `target`, replacing what was there in one step. The folder is not synced.

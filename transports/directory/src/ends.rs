@@ -31,7 +31,8 @@ pub(crate) fn dispose(layout: &Layout, batch: &[Disposition<'_>]) -> Vec<Result<
 
 /// The first half: verdicts and originals are in place and durable.
 pub(crate) fn show(layout: &Layout, batch: &[Disposition<'_>]) -> Vec<Result<Shown>> {
-    let mut shown: Vec<Result<Shown>> = batch.iter().map(|one| show_one(layout, one)).collect();
+    let settled = batch.chunks(durable::TOGETHER).flat_map(|batch| settled(layout, batch));
+    let mut shown: Vec<Result<Shown>> = batch.iter().zip(settled).map(|(one, s)| show_one(layout, one, s)).collect();
     let mut touched = Touched::default();
     shown.iter().flatten().flat_map(|one| &one.folders).for_each(|folder| touched.add(folder));
     let failed = touched.sync();
@@ -66,23 +67,40 @@ pub(crate) fn clear(shown: Vec<Result<Shown>>) -> Vec<Result<()>> {
     cleared.into_iter().map(|one| one.and_then(durable)).collect()
 }
 
-fn show_one(layout: &Layout, one: &Disposition<'_>) -> Result<Shown> {
+/// Which files in TempBox still are what was taken, and are on the disk: the site may never have synced its bytes.
+fn settled(layout: &Layout, batch: &[Disposition<'_>]) -> Vec<bool> {
+    let open = |one: &Disposition<'_>| {
+        let (_, _, temp) = claimed(layout, one).ok()?;
+        let same = matches!(durable::compare(&temp, one.body), Ok(Found::Same));
+        if same { File::open(&temp).ok() } else { None }
+    };
+    let files: Vec<Option<File>> = batch.iter().map(open).collect();
+    let mut synced = durable::sync_files(&files.iter().flatten().collect::<Vec<_>>()).into_iter();
+    files.iter().map(|file| file.is_some() && synced.next().is_some_and(|result| result.is_ok())).collect()
+}
+
+/// Folder, name and place in TempBox of what a disposition speaks of.
+fn claimed<'a>(layout: &'a Layout, one: &'a Disposition<'_>) -> Result<(&'a Folder, &'a str, PathBuf)> {
     let (folder, claim) = layout.of_source(one.source_id)?;
     let name = header_value(one.headers, header::FILE_NAME).filter(|name| names::is_safe(name)).ok_or_else(|| {
         let text = format!("{} has no usable file name", one.source_id);
         Error::new(ErrorKind::Invalid, "KOUAN-DIRECTORY-NAME-REFUSED", text)
     })?;
+    Ok((folder, name, folder.path(Place::TempBox).join(names::claimed(claim, name))))
+}
+
+fn show_one(layout: &Layout, one: &Disposition<'_>, settled: bool) -> Result<Shown> {
+    let (folder, name, temp) = claimed(layout, one)?;
     let mut folders = Vec::new();
     if let Some(verdict) = one.verdict {
         folders.push(write_report(folder, name, verdict)?);
         failpoint!("directory::reported");
     }
-    let temp = folder.path(Place::TempBox).join(names::claimed(claim, name));
     let place = match one.end {
         End::Sent => Place::SentBox,
         End::Failed => Place::FailBox,
     };
-    folders.extend(place_original(folder, place, one.at, name, &temp, one.body)?);
+    folders.extend(place_original(folder, place, one, name, settled.then_some(&temp))?);
     failpoint!("directory::placed");
     Ok(Shown { temp, folders })
 }
@@ -103,12 +121,11 @@ pub(crate) fn write_report(folder: &Folder, name: &str, verdict: &[u8]) -> Resul
 fn place_original(
     folder: &Folder,
     place: Place,
-    at: Timestamp,
+    one: &Disposition<'_>,
     name: &str,
-    temp: &Path,
-    body: &[u8],
+    settled: Option<&PathBuf>,
 ) -> Result<Vec<PathBuf>> {
-    let day = day_folder(folder, place, at)?;
+    let (day, body) = (day_folder(folder, place, one.at)?, one.body);
     for n in 1..=MAX_SAME_NAME {
         let target = day.join(names::numbered(name, n));
         match durable::compare(&target, body).map_err(|e| named("compare", &target, &e))? {
@@ -116,7 +133,7 @@ fn place_original(
             Found::Other => continue,
             Found::Nothing => {}
         }
-        match put(&target, temp, body) {
+        match put(&target, settled, body) {
             Ok(()) => return Ok(vec![folder.path(place), day]),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
             Err(e) => return Err(named("write", &target, &e)),
@@ -126,11 +143,9 @@ fn place_original(
 }
 
 /// A second name for the file in TempBox if it still is what was taken, else a new file from the journal's bytes.
-fn put(target: &Path, temp: &Path, body: &[u8]) -> io::Result<()> {
-    if matches!(durable::compare(temp, body), Ok(Found::Same)) {
-        // The site may never have synced its bytes.
-        let linked = File::open(temp).and_then(|f| f.sync_all()).and_then(|()| fs::hard_link(temp, target));
-        match linked {
+fn put(target: &Path, settled: Option<&PathBuf>, body: &[u8]) -> io::Result<()> {
+    if let Some(temp) = settled {
+        match fs::hard_link(temp, target) {
             Ok(()) => return Ok(()),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Err(e),
             // File systems without links get a copy.

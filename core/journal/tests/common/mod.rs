@@ -35,6 +35,19 @@ impl Bench {
         options(self.folder.path(), self.clock.clone())
     }
 
+    /// Ends the journal, has its file changed, and opens it again.
+    pub fn with_file(self, change: impl FnOnce(&rusqlite::Connection)) -> Self {
+        let Self { journal, clock, folder, tuning, inbound } = self;
+        drop(journal);
+        let options = options(folder.path(), clock.clone());
+        {
+            let conn = rusqlite::Connection::open(&options.path).unwrap();
+            change(&conn);
+        }
+        let journal = SqliteJournal::open_with(options, tuning).unwrap();
+        Self { journal, clock, folder, tuning, inbound }
+    }
+
     /// Ends the journal and opens it again.
     pub fn reopen(self) -> Self {
         let Self { journal, clock, folder, tuning, inbound } = self;

@@ -2,6 +2,7 @@
 
 use super::check_digits;
 use super::decimal::Dec;
+use super::patterns::Patterns;
 use super::view::{Item, Node};
 use crate::codes::{CodeTable, Lookup};
 use cel::common::types::{CelBool, CelInt, CelString};
@@ -19,7 +20,7 @@ type Tables = Arc<BTreeMap<String, CodeTable>>;
 type Result<T> = std::result::Result<T, ExecutionError>;
 
 /// The context that every rule of a business is evaluated in.
-pub(super) fn context(codes: Tables) -> Context<'static, 'static> {
+pub(super) fn context(codes: Tables, patterns: Patterns) -> Context<'static, 'static> {
     let mut context = Context::with_env(Arc::new(Env::stdlib()));
     let mut add = |name: &'static str, function: cel_function::Boxed| {
         // No standard function has one of our names; if a later CEL adds one, that one's meaning must not win silently.
@@ -55,6 +56,7 @@ pub(super) fn context(codes: Tables) -> Context<'static, 'static> {
             Ok(CowVal::owned(CelString::from(digit)))
         }),
     );
+    add("matches", boxed(move |c| boolean(matches(c, &patterns)?)));
     let tables = Arc::clone(&codes);
     add("code", boxed(move |c| boolean(matches!(look_up(&tables, c)?, Lookup::Known(_)))));
     add(
@@ -177,6 +179,19 @@ fn contiguous(context: &FunctionContext<'_, '_>) -> Result<bool> {
         Ok(())
     })?;
     Ok(contiguous)
+}
+
+/// `text.matches(pattern)` and `matches(text, pattern)`.
+fn matches(context: &FunctionContext<'_, '_>, patterns: &Patterns) -> Result<bool> {
+    let (text, pattern) = match context.this.as_ref().map(AsRef::as_ref) {
+        Some(this) => {
+            let this: &dyn Val = this;
+            let this = this.downcast_ref::<CelString<'_>>().ok_or_else(|| context.error("a string is needed"))?;
+            (this.inner(), text(context, 0)?)
+        }
+        None => (text(context, 0)?, text(context, 1)?),
+    };
+    patterns.is_match(pattern, text).map_err(|error| context.error(error))
 }
 
 fn look_up<'t>(tables: &'t Tables, context: &FunctionContext<'_, '_>) -> Result<Lookup<'t>> {

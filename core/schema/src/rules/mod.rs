@@ -5,6 +5,7 @@ mod checker;
 mod decimal;
 mod example;
 mod functions;
+mod patterns;
 mod read;
 mod template;
 mod view;
@@ -19,6 +20,7 @@ use crate::wording::Texts;
 use cel::common::types::{CelBool, CelString};
 use cel::{Context, ExecutionError, Program};
 use kouan_sdk::Severity;
+use patterns::Patterns;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -154,7 +156,11 @@ impl RuleSet {
                 rules.push(rule);
             }
         }
-        Ok(Self { rules, context: functions::context(codes) })
+        let mut patterns = Patterns::default();
+        for rule in &rules {
+            rule.when.iter().chain([&rule.assert]).for_each(|program| patterns.collect(program.expression()));
+        }
+        Ok(Self { rules, context: functions::context(codes, patterns) })
     }
 
     /// All rules, in the order of their files.
@@ -223,6 +229,11 @@ impl RuleSet {
         let shared = Shared::new(Arc::clone(document.wants));
         let items = view::build(&shared, document.seen);
         let root = items.first().and_then(Option::as_ref);
+        let places = places(document, &items);
+        let scope = self.scope(root, document.mode, document.date);
+        // One scope for each element, shared by all rules that apply there.
+        let mut scopes: Vec<Option<Context<'_, '_>>> = Vec::new();
+        scopes.resize_with(items.len(), || None);
         for rule in &self.rules {
             let off = overrides.and_then(|o| o.get(&rule.info.id)) == Some(&Enforcement::Off);
             let in_force =
@@ -230,15 +241,17 @@ impl RuleSet {
             if off || !in_force {
                 continue;
             }
-            for (at, (seen, item)) in document.seen.iter().zip(&items).enumerate() {
-                let (Some(this), Some((_, target))) = (item, rule.selects.iter().find(|(want, _)| *want == seen.want))
+            for (at, target) in rule.applies(&places) {
+                let (Some(Some(this)), Some(seen), Some(slot)) =
+                    (items.get(at), document.seen.get(at), scopes.get_mut(at))
                 else {
                     continue;
                 };
-                match self.judge_one(rule, this, root, document.mode, document.date) {
+                let inner = slot.get_or_insert_with(|| on(&scope, this));
+                match judge_in(rule, inner) {
                     Judged::Holds => {}
                     Judged::WrongValue if wrong_values => {}
-                    Judged::Broken => verdicts.push(broken(rule, document, at, *target, this, root)),
+                    Judged::Broken => verdicts.push(broken(rule, document, at, target, this, root)),
                     Judged::WrongValue => verdicts.push(faulty(rule, at, seen, "a value is not a number")),
                     Judged::Fault(fault) => verdicts.push(faulty(rule, at, seen, &fault)),
                 }
@@ -251,25 +264,68 @@ impl RuleSet {
     }
 
     fn judge_one(&self, rule: &Rule, this: &Item, root: Option<&Item>, mode: Mode, date: Option<&str>) -> Judged {
-        let mut context = self.context.new_inner_scope();
-        context.add_variable_as_val("this", this.boxed());
+        judge_in(rule, &on(&self.scope(root, mode, date), this))
+    }
+
+    /// What all rules of one document share.
+    fn scope(&self, root: Option<&Item>, mode: Mode, date: Option<&str>) -> Context<'_, 'static> {
+        let mut scope = self.context.new_inner_scope();
         if let Some(root) = root {
-            context.add_variable_as_val("root", root.boxed());
+            scope.add_variable_as_val("root", root.boxed());
         }
-        context.add_variable_as_val("mode", Box::new(CelString::from(mode.as_str())));
-        context.add_variable_as_val(functions::TODAY, Box::new(CelString::from(date.unwrap_or("").to_owned())));
-        if let Some(when) = &rule.when {
-            match truth(when, &context) {
-                Ok(true) => {}
-                Ok(false) => return Judged::Holds,
-                Err(error) => return failed(&error),
-            }
+        scope.add_variable_as_val("mode", Box::new(CelString::from(mode.as_str())));
+        scope.add_variable_as_val(functions::TODAY, Box::new(CelString::from(date.unwrap_or("").to_owned())));
+        scope
+    }
+}
+
+impl Rule {
+    /// Where it applies in a document, in document order, and where its mark goes there.
+    fn applies(&self, places: &[Vec<usize>]) -> Vec<(usize, Option<WantId>)> {
+        let of = |(want, target): &(WantId, Option<WantId>)| {
+            let target = *target;
+            places.get(*want as usize).into_iter().flatten().map(move |at| (*at, target))
+        };
+        let mut all: Vec<_> = self.selects.iter().flat_map(of).collect();
+        if self.selects.len() > 1 {
+            all.sort_by_key(|(at, _)| *at);
+            all.dedup_by_key(|(at, _)| *at);
         }
-        match truth(&rule.assert, &context) {
-            Ok(true) => Judged::Holds,
-            Ok(false) => Judged::Broken,
-            Err(error) => failed(&error),
+        all
+    }
+}
+
+/// By wanted place: which of the seen ones, that are not empty, are there.
+fn places(document: &Document<'_>, items: &[Option<Item>]) -> Vec<Vec<usize>> {
+    let mut places: Vec<Vec<usize>> = Vec::new();
+    places.resize_with(document.wants.wants.len(), Vec::new);
+    for (at, (seen, item)) in document.seen.iter().zip(items).enumerate() {
+        if let (Some(_), Some(list)) = (item, places.get_mut(seen.want as usize)) {
+            list.push(at);
         }
+    }
+    places
+}
+
+/// The scope in which `this` is one element.
+fn on<'s>(scope: &'s Context<'s, 'static>, this: &Item) -> Context<'s, 'static> {
+    let mut inner = scope.new_inner_scope();
+    inner.add_variable_as_val("this", this.boxed());
+    inner
+}
+
+fn judge_in(rule: &Rule, context: &Context<'_, '_>) -> Judged {
+    if let Some(when) = &rule.when {
+        match truth(when, context) {
+            Ok(true) => {}
+            Ok(false) => return Judged::Holds,
+            Err(error) => return failed(&error),
+        }
+    }
+    match truth(&rule.assert, context) {
+        Ok(true) => Judged::Holds,
+        Ok(false) => Judged::Broken,
+        Err(error) => failed(&error),
     }
 }
 
