@@ -30,6 +30,20 @@ pub(crate) fn lock(path: &Path) -> Result<File> {
     }
 }
 
+/// Makes the folder of `path` if it is not there, durably: a folder whose name is lost takes all that is in it along.
+pub(crate) fn make_folder(path: &Path) -> Result<()> {
+    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) else {
+        return Ok(());
+    };
+    make_folder(folder)?;
+    match std::fs::create_dir(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(JournalError::io(folder.display(), &error))
+        }
+        _ => sync_folder(folder),
+    }
+}
+
 /// Makes a change of names in the folder of `path` durable.
 pub(crate) fn sync_folder(path: &Path) -> Result<()> {
     let folder = match path.parent() {

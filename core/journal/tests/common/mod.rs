@@ -36,9 +36,13 @@ impl Bench {
 
     /// In a folder that needs no disk, where the system has one: for tests of what is decided, not of what lasts.
     pub fn in_memory() -> Self {
+        Self::in_memory_with(Tuning { reserve_bytes: 0, ..Tuning::default() })
+    }
+
+    pub fn in_memory_with(tuning: Tuning) -> Self {
         let place = std::path::Path::new("/dev/shm");
         let folder = if place.is_dir() { tempfile::tempdir_in(place) } else { tempfile::tempdir() };
-        Self::in_folder(folder.unwrap(), Tuning { reserve_bytes: 0, ..Tuning::default() })
+        Self::in_folder(folder.unwrap(), tuning)
     }
 
     pub fn options(&self) -> JournalOptions {
