@@ -147,9 +147,10 @@ const MAY_TAKE_EFFECT: &str = "(m.delivery IN (2, 3, 4) OR (m.delivery = 5 AND m
 /// content.
 fn duplicate_of(tx: &Tx<'_>, taken: &Taken, checked: &Checked) -> Result<Option<MessageId>> {
     let key = checked.report.business_key.as_ref();
+    // Keys first: by itself SQLite walks through all messages of the business, newest first, to spare the sorting of a few.
     if let Some(key) = key {
         let query = format!(
-            "SELECT m.id, m.body_digest FROM keys k JOIN messages m ON m.id = k.message \
+            "SELECT m.id, m.body_digest FROM keys k INDEXED BY keys_value CROSS JOIN messages m ON m.id = k.message \
              WHERE k.value = ?1 AND k.name = ?2 AND m.business = ?3 AND m.id <> ?4 AND m.key_name = ?2 AND m.key_value = ?1 \
              AND {MAY_TAKE_EFFECT} ORDER BY m.id DESC LIMIT 1"
         );

@@ -33,7 +33,7 @@ pub(crate) fn find(tx: &Tx<'_>, arrived: &Arrived) -> Result<Option<MessageId>> 
         let found: Option<(bool, i64)> = tx
             .conn
             .prepare_cached(
-                "SELECT m.attempted, m.id FROM keys k JOIN messages m ON m.id = k.message WHERE k.value = ?1 AND k.name = ?2 \
+                "SELECT m.attempted, m.id FROM keys k INDEXED BY keys_value CROSS JOIN messages m ON m.id = k.message WHERE k.value = ?1 AND k.name = ?2 \
                  AND m.business = ?3 ORDER BY m.attempted DESC, m.id DESC LIMIT 1",
             )?
             .query_row(params![key.value, key.name, arrived.business], |row| Ok((row.get(0)?, row.get(1)?)))

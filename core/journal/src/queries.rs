@@ -48,7 +48,7 @@ impl SqliteJournal {
         self.read(|conn| {
             let query = format!(
                 "SELECT {EVENT_COLUMNS} FROM (SELECT * FROM events WHERE message = ?1 UNION \
-                 SELECT e.* FROM inbound i JOIN events e ON e.inbound = i.id WHERE i.message = ?1) ORDER BY seq"
+                 SELECT e.* FROM inbound i CROSS JOIN events e ON e.inbound = i.id WHERE i.message = ?1) ORDER BY seq"
             );
             let mut statement = conn.prepare_cached(&query)?;
             let events = statement.query_map([id.0], read_event)?;
@@ -192,8 +192,8 @@ fn detail(conn: &Connection, id: MessageId) -> Result<Option<MessageDetail>> {
 fn same_declaration(conn: &Connection, summary: &MessageSummary) -> Result<Vec<MessageId>> {
     let Some(key) = &summary.business_key else { return Ok(Vec::new()) };
     let mut statement = conn.prepare_cached(
-        "SELECT m.id FROM keys k JOIN messages m ON m.id = k.message WHERE k.value = ?1 AND k.name = ?2 AND m.business = ?3 \
-         AND m.id <> ?4 ORDER BY m.id",
+        "SELECT m.id FROM keys k INDEXED BY keys_value CROSS JOIN messages m ON m.id = k.message \
+         WHERE k.value = ?1 AND k.name = ?2 AND m.business = ?3 AND m.id <> ?4 ORDER BY m.id",
     )?;
     let ids = statement.query_map(rusqlite::params![key.value, key.name, summary.business, summary.id.0], |row| {
         row.get(0).map(MessageId)

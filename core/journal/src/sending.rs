@@ -280,7 +280,7 @@ fn begin_one(tx: &mut Tx<'_>, begin: &Begin, digest: &Digest) -> Result<Result<A
 fn is_first_of_lane(conn: &Connection, message: MessageId) -> Result<bool> {
     let earlier = conn
         .prepare_cached(
-            "SELECT 1 FROM messages m JOIN messages e INDEXED BY messages_lane ON e.lane = m.lane \
+            "SELECT 1 FROM messages m CROSS JOIN messages e INDEXED BY messages_lane ON e.lane = m.lane \
              WHERE m.id = ?1 AND e.delivery IN (2, 3, 4) AND e.id < m.id",
         )?
         .exists([message.0])?;
