@@ -92,6 +92,11 @@ pub(crate) fn quick_check(path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Gives the reserve of a journal up that does not open; whether there was one. Only whoever can take the lock may.
+pub(crate) fn give_up_reserve(journal: &Path) -> bool {
+    lock(journal).is_ok_and(|_lock| std::fs::remove_file(beside(journal, ".reserve")).is_ok())
+}
+
 /// Space kept back: given up when the disk is full, so that confirms and changes of state can still be written.
 pub(crate) struct Reserve {
     path: PathBuf,

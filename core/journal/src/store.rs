@@ -96,6 +96,16 @@ impl SqliteJournal {
 
     /// As [`Self::open`], with other limits.
     pub fn open_with(options: JournalOptions, tuning: Tuning) -> Result<Self> {
+        match Self::open_gateway(options.clone(), tuning) {
+            // SQLite needs some space to open at all: what was kept back for a full disk serves.
+            Err(JournalError::DiskFull | JournalError::Io { .. }) if files::give_up_reserve(&options.path) => {
+                Self::open_gateway(options, tuning)
+            }
+            opened => opened,
+        }
+    }
+
+    fn open_gateway(options: JournalOptions, tuning: Tuning) -> Result<Self> {
         files::make_folder(&options.path)?;
         let lock = files::lock(&options.path)?;
         if !options.path.exists() {
