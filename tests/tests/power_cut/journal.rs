@@ -77,6 +77,8 @@ fn check(folder: &Path, said: &[String]) {
     }
     assert_eq!(journal.check().unwrap(), []);
     assert_eq!(evidence::verify(journal.path(), &mut |_| Ok(())).unwrap().faults, []);
+    // A lease that was lost would have been an alarm.
+    assert!(journal.alarms(1).unwrap().is_empty());
     let new = take(&journal, "NEW", b"<new/>").unwrap();
     journal.record_checks(vec![ready_document(new, "NEW")]).unwrap();
     let given = journal.detail(new).unwrap().unwrap().parts.remove(0).wire_id;

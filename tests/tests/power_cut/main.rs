@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test fails by panicking
 
+mod directory;
 mod disk;
 mod journal;
 mod trace;
