@@ -1,5 +1,5 @@
 //! A full disk: new messages are refused by name, what was taken in goes on, and all goes on when there is space again.
-#![allow(clippy::unwrap_used, clippy::expect_used)] // a test fails by panicking
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // a test fails by panicking, and says what it skips
 
 mod common;
 
@@ -16,14 +16,18 @@ use std::sync::Arc;
 struct Small(tempfile::TempDir);
 
 impl Small {
-    fn mount() -> Result<Self, String> {
-        let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
+    /// `None` where none can be mounted, which is said.
+    fn mount() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
         let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=12m", "tmpfs"]).arg(folder.path()).output();
-        match mount {
-            Ok(done) if done.status.success() => Ok(Self(folder)),
-            Ok(done) => Err(String::from_utf8_lossy(&done.stderr).into_owned()),
-            Err(error) => Err(error.to_string()),
-        }
+        let why = match mount {
+            Ok(done) if done.status.success() => return Some(Self(folder)),
+            Ok(done) => String::from_utf8_lossy(&done.stderr).into_owned(),
+            Err(error) => error.to_string(),
+        };
+        assert!(std::env::var_os("KOUAN_REQUIRE_TOOLS").is_none_or(|required| required != "1"), "{why}");
+        println!("SKIPPED: no file system can be mounted here: {why}");
+        None
     }
 }
 
@@ -44,14 +48,7 @@ fn fill(path: &Path) {
 
 #[test]
 fn a_full_disk_refuses_what_is_new_and_lets_what_is_there_go_on() {
-    let small = match Small::mount() {
-        Ok(small) => small,
-        Err(why) => {
-            assert!(std::env::var_os("KOUAN_REQUIRE_TOOLS").is_none_or(|v| v != "1"), "{why}");
-            println!("SKIPPED: no file system can be mounted here: {why}");
-            return;
-        }
-    };
+    let Some(small) = Small::mount() else { return };
     let place = small.0.path();
     let tuning = Tuning { reserve_bytes: 6 * 1024 * 1024, ..Tuning::default() };
     let journal = SqliteJournal::open_with(options(place, Arc::new(kouan_sdk::SystemClock)), tuning).unwrap();
@@ -87,10 +84,7 @@ fn a_full_disk_refuses_what_is_new_and_lets_what_is_there_go_on() {
 
 #[test]
 fn a_journal_opens_on_a_full_disk_and_brings_what_it_has_to_its_end() {
-    let Ok(small) = Small::mount() else {
-        println!("SKIPPED: no file system can be mounted here");
-        return;
-    };
+    let Some(small) = Small::mount() else { return };
     let place = small.0.path();
     let tuning = Tuning { reserve_bytes: 3 * 1024 * 1024, ..Tuning::default() };
     let open = || SqliteJournal::open_with(options(place, Arc::new(kouan_sdk::SystemClock)), tuning);

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Bench, act, unknown};
+use common::{Bench, unknown};
 use kouan_journal::evidence::{self, SignedHead, Verification};
 use kouan_journal::model::*;
 use kouan_journal::testing::*;
@@ -274,5 +274,4 @@ fn an_export_verifies_alone_and_a_doctored_one_does_not() {
     assert!(!check(b"\xff\xfe\n").holds());
     let unsigned = evidence::verify_export(&mut text.as_bytes(), &mut |_| Err("revoked".to_owned())).unwrap();
     assert!(unsigned.faults.iter().any(|fault| fault.what.contains("revoked")));
-    let _ = act(Act::Park);
 }

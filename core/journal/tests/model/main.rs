@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod driver;
+mod receipts;
 mod reference;
 
 use common::Bench;
