@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod crash;
 mod demo;
 mod project;
 mod test;
@@ -27,6 +28,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Kill client and sandbox while messages flow, and hold the ledgers against each other
+    Crash(crash::Args),
     /// Build the lean binary and run the main job once
     Demo(demo::Args),
     /// Find what the tests need, run every suite, print one line each
@@ -37,6 +40,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Crash(args) => crash::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Tidy => tidy::run(),

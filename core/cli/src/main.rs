@@ -28,6 +28,8 @@ use lang::Lang;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "failpoints")]
+    let _places = fail::FailScenario::setup();
     let arguments: Vec<_> = std::env::args_os().collect();
     let lang = Lang::chosen(&arguments);
     let cli = match cli::parse(arguments, lang) {

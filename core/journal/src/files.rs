@@ -60,6 +60,7 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<()> {
         let mut file = File::create(&fresh)?;
         file.write_all(content)?;
         file.sync_all()?;
+        crate::failpoint!("journal::replacement-before-rename");
         std::fs::rename(&fresh, path)
     };
     write().map_err(|e| JournalError::io(path.display(), &e))?;

@@ -98,12 +98,14 @@ fn move_parts(tx: &mut Tx<'_>, subject: &Subject, act: &OperatorAct) -> Result<V
         let text = format!("the bytes of message {} were dropped by retention", subject.id.0);
         return Ok(Err(Reason::new("KOUAN-JOURNAL-BODY-DROPPED", text)));
     }
-    if act.act == Act::ResolveNotSent && is_proven_sent(tx, subject.id)? {
+    let mut parts = parts::of_message(tx.conn, subject.id)?;
+    let meant = meant(&parts, &act.act);
+    // A document's receipts say nothing of attachments that are still in doubt.
+    let answered = parts.iter().any(|part| part.expects_receipt && meant(&part.state));
+    if act.act == Act::ResolveNotSent && answered && is_proven_sent(tx, subject.id)? {
         let text = format!("a receipt proves that message {} arrived", subject.id.0);
         return Ok(Err(Reason::new("KOUAN-JOURNAL-RECEIPT-PROVES", text)));
     }
-    let mut parts = parts::of_message(tx.conn, subject.id)?;
-    let meant = meant(&parts, &act.act);
     let mut moved = false;
     for part in parts.iter_mut().filter(|part| meant(&part.state)) {
         match act.act {

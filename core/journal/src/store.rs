@@ -135,6 +135,7 @@ impl SqliteJournal {
         if let Some(fault) = lost_leases {
             journal.raise_alarm("KOUAN-JOURNAL-WIRE-ID-LEASES", &fault, None)?;
         }
+        crate::failpoint!("journal::opened-before-orphans");
         journal.end_orphaned_attempts()?;
         Ok(journal)
     }
@@ -323,6 +324,7 @@ fn create(options: &JournalOptions) -> Result<()> {
     conn.execute_batch("COMMIT; PRAGMA wal_checkpoint(TRUNCATE)")?;
     conn.close().map_err(|(_, error)| JournalError::from(error))?;
     let synced = File::open(&fresh).and_then(|file| file.sync_all());
+    crate::failpoint!("journal::made-before-rename");
     synced.and_then(|()| std::fs::rename(&fresh, &options.path)).map_err(|e| JournalError::io(fresh.display(), &e))?;
     files::sync_folder(&options.path)
 }

@@ -81,6 +81,7 @@ impl WireIds {
         leased.insert(dxp_id.to_owned(), bound);
         replace(&self.path, text(&leased).as_bytes())?;
         self.leased = leased;
+        crate::failpoint!("journal::leased-before-commit");
         Ok(())
     }
 

@@ -426,6 +426,28 @@ fn operators_acts_follow_the_lifecycle_and_leave_their_reason() {
 }
 
 #[test]
+fn a_receipt_of_the_document_leaves_the_doubt_of_its_attachment_to_the_operator() {
+    let bench = Bench::new();
+    let id = take(&bench.journal, "E1", b"<e1/>").unwrap();
+    let document = part("document", PartPayload::Body, vec![], true);
+    let attachment = part("invoice.pdf", PartPayload::Bytes(b"pdf".to_vec()), vec![0], false);
+    bench.journal.record_checks(vec![ready(id, report("E1"), vec![document, attachment])]).unwrap();
+    send_all(&bench.journal, Repeats::None, &confirmed()).unwrap();
+    send_all(&bench.journal, Repeats::None, &unknown(bench.clock_now())).unwrap();
+    bench.receive("w1", receipt(&[("ClientNo", "E1")], 10, Outcome::Accepted));
+    let states = || -> Vec<_> {
+        bench.journal.detail(id).unwrap().unwrap().parts.iter().map(|part| part.state.delivery).collect()
+    };
+    assert_eq!(states(), [Delivery::Sent, Delivery::InDoubt]);
+    assert_eq!(bench.act(id, Act::ResolveNotSent).unwrap().after, Delivery::Ready);
+    assert_eq!(states(), [Delivery::Sent, Delivery::Ready], "the document stays sent");
+    send_all(&bench.journal, Repeats::None, &confirmed()).unwrap();
+    assert_eq!(states(), [Delivery::Sent, Delivery::Sent]);
+    assert_eq!(bench.act(id, Act::ResolveNotSent).unwrap_err().code, "KOUAN-JOURNAL-RECEIPT-PROVES");
+    bench.assert_sound();
+}
+
+#[test]
 fn an_operator_beside_a_running_gateway_writes_into_the_same_chain() {
     let bench = Bench::new();
     let id = bench.ready("C1", "C1");

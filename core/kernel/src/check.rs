@@ -47,6 +47,7 @@ fn round(core: &Core, after: &mut MessageId) -> kouan_sdk::Result<bool> {
     let checked: Vec<_> = judge_all(core, &batch).into_iter().map_while(|verdict| verdict).collect();
     let Some(last) = checked.last() else { return Ok(false) };
     *after = last.id;
+    crate::failpoint!("kernel::checked-before-record");
     let outcomes = core.journal.record_checks(checked)?;
     if outcomes.contains(&CheckOutcome::Ready) {
         core.outbound.ring();

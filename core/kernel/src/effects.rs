@@ -59,6 +59,7 @@ fn round(core: &Core, site: &SiteSlot, sender: &mut Option<Box<dyn Sender>>) -> 
     let failed: Vec<_> = done.iter().filter(|d: &&EffectDone| d.result.is_err()).map(|d| d.id).collect();
     let blocked: Vec<_> = deliveries.iter().filter(|e| failed.contains(&e.id)).filter_map(|e| e.message).collect();
     let ends: Vec<_> = ends.into_iter().filter(|e| e.message.is_none_or(|m| !blocked.contains(&m))).collect();
+    crate::failpoint!("kernel::delivered-before-dispose");
     if !ends.is_empty() {
         done.extend(dispose(core, site, &ends));
     }

@@ -67,6 +67,7 @@ fn inquire(core: &Core) -> kouan_sdk::Result<()> {
         })
         .collect::<Vec<_>>();
     if !found.is_empty() {
+        crate::failpoint!("kernel::inquired-before-record");
         core.journal.record_inquiries(found)?;
         core.outbound.ring();
         core.ring_effects();
@@ -95,6 +96,7 @@ pub fn sign_head(core: &Core) -> kouan_sdk::Result<()> {
         match signed {
             Ok((signature, key)) => {
                 let certificate = &key.identity.certificate;
+                crate::failpoint!("kernel::head-signed-before-record");
                 return core.journal.record_head(segment, seq, &signature, certificate);
             }
             Err(error) => last = error,

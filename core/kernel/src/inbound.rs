@@ -93,6 +93,7 @@ fn open_batch(core: &Core, after: &mut InboundId) -> Result<bool> {
     if opened.is_empty() {
         return Ok(true);
     }
+    crate::failpoint!("kernel::opened-before-record");
     core.journal.record_opened(opened)?;
     core.ring_effects();
     // A receipt may free a lane, settle a doubt, or teach the key that an attachment waits for.

@@ -129,6 +129,7 @@ impl Outbound<'_> {
                 repeats,
             })
             .collect();
+        crate::failpoint!("kernel::sealed-before-begin");
         let attempts = self.core.journal.begin_attempts(begins)?;
         crate::failpoint!("kernel::begun-before-send");
         // A part that was parked or resolved meanwhile does not leave.

@@ -105,6 +105,7 @@ fn record(store: &Store, due: &[Due], outcomes: &[SendOutcome], now: Timestamp) 
             }
         }
     }
+    failpoint!("sandbox::recorded-before-commit");
     tx.commit().map_err(error::store("record what was sent"))?;
     Ok(left.map_or(Sent::All, |reason| Sent::Some { reason, progress }))
 }

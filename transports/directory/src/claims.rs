@@ -35,6 +35,7 @@ impl Claims {
             durable::replace(&self.file, upto.to_string().as_bytes())
                 .and_then(|()| durable::sync_folder(&folder))
                 .map_err(|e| named("reserve claim numbers in", &self.file, &e))?;
+            crate::failpoint!("directory::reserved-before-claim");
             self.reserved = upto;
         }
         self.next += 1;

@@ -49,6 +49,7 @@ pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
 pub(crate) fn replace(target: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = temporary(target);
     write_synced(&temporary, bytes)?;
+    crate::failpoint!("directory::replacement-before-rename");
     fs::rename(&temporary, target).inspect_err(|_| drop(fs::remove_file(&temporary)))
 }
 

@@ -57,6 +57,7 @@ pub(crate) fn clear(shown: Vec<Result<Shown>>) -> Vec<Result<()>> {
             Ok(folder)
         })
         .collect();
+    failpoint!("directory::cleared-before-sync");
     let failed = touched.sync();
     let durable = |folder: PathBuf| match failed.iter().find(|(f, _)| *f == folder) {
         Some((_, error)) => Err(named("sync", &folder, error)),
@@ -147,6 +148,7 @@ pub(crate) fn set_aside(folder: &Folder, file: &Path, name: &str, at: Timestamp,
     let name = names::made_safe(name);
     let report = write_report(folder, &name, &reason_json(&name, at, reason))?;
     durable::sync_folder(&report).map_err(|e| named("sync", &report, &e))?;
+    failpoint!("directory::reported-before-set-aside");
     let day = day_folder(folder, Place::FailBox, at)?;
     for n in 1..=MAX_SAME_NAME {
         let target = day.join(names::numbered(&name, n));

@@ -147,6 +147,7 @@ impl OutBoxReceiver {
                 }
             }
         }
+        failpoint!("directory::renamed-before-sync");
         // Before anything is handed out: a claim that a power cut could undo would come again under another number.
         match touched.sync().into_iter().next() {
             Some((folder, e)) => Err(named("sync", &folder, &e)),

@@ -18,6 +18,9 @@ pub struct Config {
     #[serde(default = "default_max_messages")]
     #[schemars(range(min = 1))]
     pub max_messages: u32,
+    /// Whether the other end tells if a message is there; without, this rehearses a window that cannot be asked.
+    #[serde(default = "default_inquires")]
+    pub inquires: bool,
 }
 
 /// An end of the queue pair.
@@ -51,6 +54,10 @@ impl Side {
 
 fn default_max_messages() -> u32 {
     10_000
+}
+
+fn default_inquires() -> bool {
+    true
 }
 
 /// Reads the configuration.

@@ -18,6 +18,18 @@ use file::QueueFile;
 use kouan_sdk::transport::{Capabilities, Receiver, Sender};
 use kouan_sdk::{Context, Health, PluginDecl, Result, Transport};
 
+/// A place where the crash harness may end the process; nothing without the feature `failpoints`.
+macro_rules! failpoint {
+    ($name:literal) => {
+        #[cfg(feature = "failpoints")]
+        {
+            // `fail` knows no kill: a configured point returns, and its closure never does.
+            (|| fail::fail_point!($name, |_| std::process::abort()))();
+        }
+    };
+}
+pub(crate) use failpoint;
+
 /// The plugin, as the host takes it.
 pub static PLUGIN: PluginDecl = PluginDecl {
     id: "embedded",
@@ -43,7 +55,7 @@ struct Embedded {
 
 impl Transport for Embedded {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { seals_itself: false, inquires: true, disposes: false }
+        Capabilities { seals_itself: false, inquires: self.config.inquires, disposes: false }
     }
 
     fn open_sender(&self) -> Result<Box<dyn Sender>> {

@@ -60,6 +60,7 @@ impl QueueReceiver {
                 .map_err(|e| named("mark as handed out", &e))?;
             tx.commit().map_err(|e| named("mark as handed out", &e))?;
             *cursor = last;
+            crate::failpoint!("embedded::handed-out");
         }
         Ok(rows)
     }
@@ -90,7 +91,10 @@ impl QueueReceiver {
         }
         tx.execute("UPDATE direction SET depth = depth - ?2 WHERE id = ?1", (self.direction, gone as i64))
             .map_err(failed)?;
-        tx.commit().map_err(failed)
+        crate::failpoint!("embedded::settled-before-commit");
+        tx.commit().map_err(failed)?;
+        crate::failpoint!("embedded::settled");
+        Ok(())
     }
 }
 

@@ -62,8 +62,10 @@ impl QueueSender {
         }
         tx.execute("UPDATE direction SET depth = depth + ?2 WHERE id = ?1", (self.direction, fits as i64))
             .map_err(failed)?;
+        crate::failpoint!("embedded::enqueued-before-commit");
         // A commit that fails may have reached the disk: only doubt is honest.
         tx.commit().map_err(|e| Failure { reason: named("commit", &e), certain: false })?;
+        crate::failpoint!("embedded::committed-before-confirm");
         Ok(fits)
     }
 }

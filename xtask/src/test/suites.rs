@@ -52,6 +52,8 @@ const SUITES: &[Suite] = &[
     Suite { name: "docs", kind: Kind::Cargo(&["doc", "--workspace", "--no-deps"]) },
     Suite { name: "tests", kind: Kind::Tests(&["--workspace", "--no-fail-fast"]) },
     Suite { name: "demo", kind: Kind::Demo(&["xtask", "demo", "--messages", "40"]) },
+    // As many rounds as fit; the log tells the seed. A long run is `cargo xtask crash --rounds 2000`.
+    Suite { name: "crash", kind: Kind::Cargo(&["xtask", "crash", "--rounds", "10000", "--seconds", "150"]) },
 ];
 
 /// How suites are run.

@@ -1,13 +1,11 @@
 //! Does each step to the store and to the model, and compares.
 
 use crate::common::{Bench, act};
-use crate::reference::{self, Inbound, Message, Part, Reference};
+use crate::reference::{Message, Part, Reference};
 use kouan_journal::model::*;
-use kouan_journal::testing::{all_due, inbound, message, opened, part, ready, receipt, refused, report};
+use kouan_journal::testing::{all_due, message, part, ready, refused, report};
 use kouan_journal::{Delivery, Repeats};
 use kouan_sdk::Timestamp;
-use kouan_sdk::business::Outcome;
-use sm3::Digest as _;
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Clone)]

@@ -352,10 +352,12 @@ impl Reference {
         if *act == Act::ResendAsNew {
             return !message.may_take_effect() && !std::mem::replace(&mut message.superseded, true);
         }
-        if *act == Act::ResolveNotSent && message.proven {
+        let doubted = message.parts.iter().any(|part| part.delivery == Delivery::InDoubt);
+        let meant = |part: &&Part| !doubted || part.delivery == Delivery::InDoubt;
+        let answered = message.parts.iter().filter(meant).any(|part| part.expects);
+        if *act == Act::ResolveNotSent && message.proven && answered {
             return false;
         }
-        let doubted = message.parts.iter().any(|part| part.delivery == Delivery::InDoubt);
         let under_way =
             doubted || message.parts.iter().any(|part| matches!(part.delivery, Delivery::Ready | Delivery::Sending));
         let mut moved = false;

@@ -1,0 +1,74 @@
+//! The operator, who may settle a doubt under `repeats = "none"`: looks into the window's ledger once nothing is on its way
+//! any more, and tells the client by the command line. Nothing else is ever done by hand.
+
+use crate::processes;
+use crate::settle::{self, Standing};
+use anyhow::bail;
+use kouan_journal::model::Filter;
+use kouan_journal::{Delivery, Journal};
+use kouan_sandbox::Ledger;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// So long nothing must have moved before the ledger is believed.
+const QUIET: Duration = Duration::from_millis(150);
+
+/// Watches for a doubt that nothing but a person can settle.
+#[derive(Default)]
+pub struct Operator {
+    still: Option<(Standing, Instant)>,
+    /// Acts done.
+    pub acts: u64,
+}
+
+impl Operator {
+    /// Acts if there is a doubt and everything stands still.
+    pub fn look(&mut self, kouan: &Path, folder: &Path, now: &Standing) -> anyhow::Result<()> {
+        let since = match &self.still {
+            Some((before, since)) if before == now => *since,
+            _ => self.still.insert((now.clone(), Instant::now())).1,
+        };
+        if now.in_doubt == 0 || !now.nothing_on_its_way() || since.elapsed() < QUIET {
+            return Ok(());
+        }
+        self.still = None;
+        self.resolve_all(kouan, folder)
+    }
+
+    fn resolve_all(&mut self, kouan: &Path, folder: &Path) -> anyhow::Result<()> {
+        let ledger = Ledger::read(&settle::ledger_path(folder))?;
+        let arrived: BTreeSet<_> = ledger.inbound.iter().map(|arrival| arrival.wire_id.as_str()).collect();
+        let journal = settle::journal(folder)?;
+        let doubted = Journal::list(
+            &journal,
+            &Filter { delivery: Some(Delivery::InDoubt), limit: usize::MAX >> 1, ..Filter::default() },
+        )?;
+        for message in doubted {
+            let Some(detail) = Journal::detail(&journal, message.id)? else { continue };
+            let parts = detail.parts.iter().filter(|part| part.state.delivery == Delivery::InDoubt);
+            let (there, missing): (Vec<_>, Vec<_>) = parts.partition(|part| arrived.contains(part.wire_id.as_str()));
+            let verdict = match (there.is_empty(), missing.is_empty()) {
+                (true, true) => continue,
+                (false, true) => "--sent",
+                (true, false) => "--not-sent",
+                (false, false) => bail!("message {}: one doubted part arrived, another did not", message.id.0),
+            };
+            let number = format!("#{}", message.id.0);
+            let arguments = ["message", "resolve", &number, verdict, "--reason", "looked into the window's ledger"];
+            let done = processes::command(kouan, folder, &arguments)?;
+            let still_in_doubt = || {
+                Ok::<_, anyhow::Error>(
+                    Journal::detail(&settle::journal(folder)?, message.id)?
+                        .is_some_and(|detail| detail.summary.delivery == Delivery::InDoubt),
+                )
+            };
+            // A receipt may have settled it meanwhile.
+            if !done.status.success() && still_in_doubt()? {
+                bail!("resolve {number} {verdict}: {}", String::from_utf8_lossy(&done.stderr));
+            }
+            self.acts += 1;
+        }
+        Ok(())
+    }
+}
