@@ -7,13 +7,14 @@ use crate::error::{JournalError, Result};
 use crate::model::{Event, MessageId, PartId};
 use crate::schema::sum;
 use crate::state::{self, Entity};
-use crate::store::{SqliteJournal, reader};
+use crate::store::reader;
 use kouan_sdk::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, Write};
 use std::path::Path;
+
+pub use crate::export::verify_export;
 
 /// Faults named in one report; the rest is only counted on.
 const FAULTS: usize = 100;
@@ -46,7 +47,7 @@ pub struct Verification {
     pub messages: u64,
     /// Inbound compared with their last event.
     pub inbound: u64,
-    /// Messages and inbound whose last event was dropped with its segment.
+    /// Messages and inbound whose last event was dropped with its segment; compared with the digest it carried.
     pub without_event: u64,
     /// Last event, and its hash in hex: compare it with one that you kept.
     pub head: (i64, String),
@@ -60,7 +61,7 @@ impl Verification {
         self.faults.is_empty()
     }
 
-    fn fault(&mut self, seq: Option<i64>, message: Option<i64>, what: impl Into<String>) {
+    pub(crate) fn fault(&mut self, seq: Option<i64>, message: Option<i64>, what: impl Into<String>) {
         if self.faults.len() < FAULTS {
             self.faults.push(Fault { seq, message: message.map(MessageId), what: what.into() });
         }
@@ -117,8 +118,15 @@ pub type SignatureCheck<'a> = dyn FnMut(&SignedHead) -> std::result::Result<(), 
 /// Verifies a journal's file, read only, in bounded memory. Damage is a fault in the report, not an error; `Err` only if
 /// the file cannot be opened at all.
 pub fn verify(path: &Path, signature: &mut SignatureCheck<'_>) -> Result<Verification> {
-    let conn = reader(path)?;
     let mut report = Verification::default();
+    let conn = match reader(path) {
+        Ok(conn) => conn,
+        Err(error @ JournalError::Corrupt { .. }) => {
+            report.fault(None, None, error.to_string());
+            return Ok(report);
+        }
+        Err(error) => return Err(error),
+    };
     conn.execute_batch("BEGIN")?;
     if let Err(error) = verify_all(&conn, signature, &mut report) {
         match error {
@@ -150,6 +158,7 @@ fn settings(conn: &Connection, report: &mut Verification) -> Result<()> {
     for (what, query) in [
         ("setting", "SELECT name, value, sum FROM meta"),
         ("wire id mark of", "SELECT dxp_id, CAST(last AS TEXT), sum FROM wire_ids"),
+        ("kept state of", "SELECT entity, state, sum FROM kept_states"),
     ] {
         let mut statement = conn.prepare(query)?;
         let mut rows = statement.query([])?;
@@ -159,6 +168,18 @@ fn settings(conn: &Connection, report: &mut Verification) -> Result<()> {
                 report.fault(None, None, format!("{what} {name} was changed"));
             }
         }
+    }
+    for name in ["environment", "journal_id", "default_site", "disposing_sites", "last_name"] {
+        if crate::schema::meta(conn, name)?.is_none() {
+            report.fault(None, None, format!("setting {name} is missing"));
+        }
+    }
+    let unmarked = "SELECT DISTINCT identity FROM messages m WHERE identity NOT IN (SELECT dxp_id FROM wire_ids) \
+                    AND EXISTS (SELECT 1 FROM parts p WHERE p.message = m.id)";
+    let mut statement = conn.prepare(unmarked)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        report.fault(None, None, format!("wire id mark of {} is missing", row.get::<_, String>(0)?));
     }
     Ok(())
 }
@@ -206,6 +227,16 @@ fn heads(
             );
         }
         report.signed_through = report.signed_through.max(head.seq);
+    }
+    let mut kept = conn.prepare("SELECT substr(entity, 6), state FROM kept_states WHERE entity LIKE 'head/%'")?;
+    let kept = kept
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<Vec<(String, String)>>>()?;
+    for (seq, sum) in kept {
+        let agrees = |(head, _): &(Head, Digest)| head.seq.to_string() == seq && hex::encode(head.sum()) == sum;
+        if !read.iter().any(agrees) {
+            report.fault(None, None, format!("the signed head at {seq} is missing or changed"));
+        }
     }
     report.heads = read.len() as u64;
     Ok(read.into_iter().map(|(head, _)| (head.seq, head)).collect())
@@ -326,14 +357,14 @@ fn finish(
 }
 
 /// The place in the chain while it is walked.
-struct Walk {
-    seq: i64,
-    hash: Digest,
+pub(crate) struct Walk {
+    pub(crate) seq: i64,
+    pub(crate) hash: Digest,
 }
 
 impl Walk {
     /// Begins before the first event, or at the segment that the first event left begins.
-    fn from(first: &Event, segments: &[Segment], report: &mut Verification) -> Self {
+    pub(crate) fn from(first: &Event, segments: &[Segment], report: &mut Verification) -> Self {
         if first.seq == 1 {
             return Self { seq: 0, hash: ZERO };
         }
@@ -346,7 +377,7 @@ impl Walk {
         }
     }
 
-    fn step(&mut self, event: &Event, report: &mut Verification) {
+    pub(crate) fn step(&mut self, event: &Event, report: &mut Verification) {
         if event.seq != self.seq + 1 {
             report.fault(Some(self.seq + 1), None, format!("events {} to {} are missing", self.seq + 1, event.seq - 1));
         }
@@ -395,7 +426,41 @@ fn alarms(conn: &Connection, seen: &Seen, report: &mut Verification) -> Result<(
     for missing in seen.alarms.difference(&found) {
         report.fault(Some(*missing), None, format!("alarm {missing} is missing"));
     }
+    old_alarms(conn, seen, report)
+}
+
+/// All that an alarm says, as one text.
+pub(crate) const ALARM: &str = "json_array(id, at, code, text, message)";
+
+/// Alarms that outlived their event, against the digest that was kept of them.
+fn old_alarms(conn: &Connection, seen: &Seen, report: &mut Verification) -> Result<()> {
+    let mut statement = conn.prepare(&format!("SELECT id, {ALARM}, acknowledged FROM alarms WHERE id < ?1"))?;
+    let mut rows = statement.query([seen.first])?;
+    let mut found = 0;
+    while let Some(row) = rows.next()? {
+        let (id, alarm): (i64, String) = (row.get(0)?, row.get(1)?);
+        let kept = kept_state(conn, &format!("alarm/{id}"))?;
+        if kept != Some(hex::encode(sm3(alarm.as_bytes())))
+            || row.get::<_, Option<i64>>(2)? != seen.acknowledged.get(&id).copied()
+        {
+            report.fault(None, None, format!("alarm {id} was changed"));
+        }
+        found += i64::from(kept.is_some());
+    }
+    let missing: i64 = conn.query_row(
+        "SELECT COUNT(*) FROM kept_states k WHERE k.entity LIKE 'alarm/%' AND NOT EXISTS (SELECT 1 FROM alarms a WHERE k.entity = 'alarm/' || a.id)",
+        [],
+        |row| row.get(0),
+    )?;
+    if missing > 0 {
+        report.fault(None, None, format!("{missing} alarms are missing, {found} older ones are there"));
+    }
     Ok(())
+}
+
+fn kept_state(conn: &Connection, entity: &str) -> Result<Option<String>> {
+    let mut statement = conn.prepare_cached("SELECT state FROM kept_states WHERE entity = ?1")?;
+    Ok(statement.query_row([entity], |row| row.get(0)).optional()?)
 }
 
 /// All that the tables say of each message and inbound, against the digest in the last event about it.
@@ -433,8 +498,13 @@ fn entities(conn: &Connection, seen: &Seen, report: &mut Verification) -> Result
                         );
                     }
                 }
-                None if seen.first > 1 => report.without_event += 1,
-                None => report.fault(None, message, format!("{name} {id} has no event")),
+                None => {
+                    report.without_event += u64::from(seen.first > 1);
+                    let kept = kept_state(conn, &format!("{name}/{id}"))?;
+                    if kept != Some(hex::encode(state::digest(conn, entity)?)) {
+                        report.fault(None, message, format!("{name} {id} has no event, and no kept state agrees"));
+                    }
+                }
             }
             match name {
                 "message" => report.messages += 1,
@@ -531,12 +601,21 @@ const STRAYS: &[(&str, &str)] = &[
     ("sealed bytes", "SELECT id FROM sealed WHERE message NOT IN (SELECT id FROM messages)"),
     ("sealed content", "SELECT sealed FROM sealed_bytes WHERE sealed NOT IN (SELECT id FROM sealed)"),
     ("inbound bytes", "SELECT inbound FROM inbound_bytes WHERE inbound NOT IN (SELECT id FROM inbound)"),
+    (
+        "a payload of an inbound",
+        "SELECT b.inbound FROM inbound_bytes b JOIN inbound i ON i.id = b.inbound WHERE b.payload IS NOT NULL AND i.payload_kind = 0",
+    ),
     ("an unmatched key", "SELECT inbound FROM unmatched_keys WHERE inbound NOT IN (SELECT id FROM inbound)"),
     (
         "an effect",
         "SELECT id FROM effects WHERE (message IS NULL AND inbound IS NULL) \
          OR (message IS NOT NULL AND message NOT IN (SELECT id FROM messages)) \
          OR (inbound IS NOT NULL AND inbound NOT IN (SELECT id FROM inbound))",
+    ),
+    (
+        "a kept state",
+        "SELECT CAST(substr(entity, instr(entity, '/') + 1) AS INTEGER) FROM kept_states WHERE entity NOT LIKE 'alarm/%' AND entity NOT LIKE 'head/%' \
+         AND entity NOT IN (SELECT 'message/' || id FROM messages UNION ALL SELECT 'inbound/' || id FROM inbound)",
     ),
     ("effect bytes", "SELECT effect FROM effect_bytes WHERE effect NOT IN (SELECT id FROM effects WHERE body = 0)"),
 ];
@@ -550,126 +629,4 @@ fn strays(conn: &Connection, report: &mut Verification) -> Result<()> {
         }
     }
     Ok(())
-}
-
-// ---------------------------------------------------------------- export
-
-/// One line of an export.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Line {
-    Journal { id: String, environment: String },
-    Segment { id: i64, first_seq: i64, last_seq: i64, prev_hash: String, hash: String, closed_at: i64 },
-    Event(Event),
-    Head(SignedHead),
-    End { seq: i64, hash: String },
-}
-
-impl SqliteJournal {
-    /// Writes the chain as JSON lines: the journal's name, segments, events, signed heads with their certificates, and the
-    /// end. [`verify_export`] verifies it without this file.
-    pub fn export(&self, out: &mut dyn Write) -> Result<()> {
-        self.read(|conn| {
-            let setting = |name| crate::schema::meta(conn, name).map(Option::unwrap_or_default);
-            write_line(out, &Line::Journal { id: setting("journal_id")?, environment: setting("environment")? })?;
-            let mut statement = conn.prepare(&format!("SELECT {} FROM segments ORDER BY id", Segment::COLUMNS))?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                write_line(out, &segment_line(&Segment::read(row)?.0))?;
-            }
-            let mut statement = conn.prepare(&format!("SELECT {EVENT_COLUMNS} FROM events ORDER BY seq"))?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                write_line(out, &Line::Event(read_event(row)?))?;
-            }
-            let mut statement = conn.prepare(&format!("SELECT {} FROM heads ORDER BY seq", Head::COLUMNS))?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                write_line(out, &Line::Head(SignedHead::from(&Head::read(row)?.0)))?;
-            }
-            let chain = Chain::read(conn)?;
-            write_line(out, &Line::End { seq: chain.seq, hash: hex::encode(chain.hash) })?;
-            out.flush().map_err(|e| JournalError::io("write the export", &e))
-        })
-    }
-}
-
-fn segment_line(segment: &Segment) -> Line {
-    Line::Segment {
-        id: segment.id,
-        first_seq: segment.first_seq,
-        last_seq: segment.last_seq,
-        prev_hash: hex::encode(segment.prev_hash),
-        hash: hex::encode(segment.hash),
-        closed_at: segment.closed_at,
-    }
-}
-
-fn write_line(out: &mut dyn Write, line: &Line) -> Result<()> {
-    let text = serde_json::to_string(line)?;
-    writeln!(out, "{text}").map_err(|e| JournalError::io("write the export", &e))
-}
-
-/// Verifies an export: every hash, gaps, segments, heads and their signatures, and that the end is there.
-pub fn verify_export(from: &mut dyn BufRead, signature: &mut SignatureCheck<'_>) -> Result<Verification> {
-    let mut report = Verification::default();
-    let mut segments: Vec<Segment> = Vec::new();
-    // Hashes that somebody signed or that a segment ends in; the events fill them in as they pass.
-    let mut hashes: BTreeMap<i64, String> = BTreeMap::new();
-    let mut walk: Option<Walk> = None;
-    let mut ended = false;
-    for (number, text) in from.lines().enumerate() {
-        let text = text.map_err(|e| JournalError::io("read the export", &e))?;
-        let Ok(line) = serde_json::from_str::<Line>(&text) else {
-            report.fault(None, None, format!("line {} is none of an export", number + 1));
-            continue;
-        };
-        match line {
-            Line::Journal { .. } => {}
-            Line::Segment { id, first_seq, last_seq, prev_hash, hash, closed_at } => {
-                let digest = |text: &str| hex::decode(text).ok().and_then(|b| b.try_into().ok()).unwrap_or(ZERO);
-                let (prev_hash, hash) = (digest(&prev_hash), digest(&hash));
-                follow(&segments, (id, first_seq, prev_hash), &mut report);
-                hashes.insert(last_seq, hex::encode(hash));
-                segments.push(Segment { id, first_seq, last_seq, prev_hash, hash, closed_at });
-            }
-            Line::Event(event) => {
-                walk.get_or_insert_with(|| Walk::from(&event, &segments, &mut report)).step(&event, &mut report);
-                if hashes.get(&event.seq).is_some_and(|hash| *hash != event.hash) {
-                    report.fault(Some(event.seq), None, "a segment ends in another hash");
-                }
-                hashes.insert(event.seq, event.hash);
-                report.events += 1;
-            }
-            Line::Head(head) => {
-                if hashes.get(&head.seq).is_none_or(|hash| *hash != head.hash) {
-                    report.fault(Some(head.seq), None, "a signed head says another hash");
-                }
-                if let Err(why) = signature(&head) {
-                    report.fault(Some(head.seq), None, format!("the signature of a head does not hold: {why}"));
-                }
-                report.heads += 1;
-                report.signed_through = report.signed_through.max(head.seq);
-            }
-            Line::End { seq, hash } => {
-                ended = true;
-                if walk.as_ref().is_none_or(|walk| (walk.seq, hex::encode(walk.hash)) != (seq, hash)) {
-                    report.fault(Some(seq), None, "the end says another event or hash");
-                }
-            }
-        }
-    }
-    if !ended {
-        report.fault(None, None, "the export is cut short: its end is missing");
-    }
-    report.segments = segments.len() as u64;
-    report.head = walk.map_or((0, hex::encode(ZERO)), |walk| (walk.seq, hex::encode(walk.hash)));
-    Ok(report)
-}
-
-fn follow(segments: &[Segment], (id, first_seq, prev_hash): (i64, i64, Digest), report: &mut Verification) {
-    let expected = segments.last().map_or((1, 1, ZERO), |last| (last.id + 1, last.last_seq + 1, last.hash));
-    if expected != (id, first_seq, prev_hash) {
-        report.fault(Some(first_seq), None, format!("segment {id} does not follow the one before"));
-    }
 }

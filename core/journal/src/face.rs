@@ -1,6 +1,5 @@
 //! The journal's face: what the kernel and the operator's commands call. Each writing call takes a batch, and returns
 //! when the batch is durable. Calls from many threads meet in one commit.
-//! The store behind it (SQLite, one writer with group commit) is not in this crate yet.
 
 use crate::lifecycle::Repeats;
 use crate::model::*;

@@ -30,6 +30,20 @@ pub(crate) fn lock(path: &Path) -> Result<File> {
     }
 }
 
+/// Makes the folder of `path` if it is not there, durably: a folder whose name is lost takes all that is in it along.
+pub(crate) fn make_folder(path: &Path) -> Result<()> {
+    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) else {
+        return Ok(());
+    };
+    make_folder(folder)?;
+    match std::fs::create_dir(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(JournalError::io(folder.display(), &error))
+        }
+        _ => sync_folder(folder),
+    }
+}
+
 /// Makes a change of names in the folder of `path` durable.
 pub(crate) fn sync_folder(path: &Path) -> Result<()> {
     let folder = match path.parent() {
@@ -77,6 +91,11 @@ pub(crate) fn quick_check(path: &Path) -> Result<()> {
         return Err(JournalError::corrupt(format!("{} has {length} bytes of {wanted}", path.display())));
     }
     Ok(())
+}
+
+/// Gives the reserve of a journal up that does not open; whether there was one. Only whoever can take the lock may.
+pub(crate) fn give_up_reserve(journal: &Path) -> bool {
+    lock(journal).is_ok_and(|_lock| std::fs::remove_file(beside(journal, ".reserve")).is_ok())
 }
 
 /// Space kept back: given up when the disk is full, so that confirms and changes of state can still be written.

@@ -113,8 +113,10 @@ const INVARIANTS: &[(&str, &str)] = &[
     (
         "sealed bytes changed between attempts of which one was unresolved",
         "SELECT a.message FROM attempts a JOIN attempts b ON b.part = a.part AND b.message = a.message AND b.number = a.number + 1 \
+         JOIN events u ON u.message = a.message AND u.kind = 'unknown' AND json_extract(u.data, '$.attempt') = a.id \
+         JOIN events s ON s.message = a.message AND s.kind = 'sending' AND json_extract(s.data, '$.attempt') = b.id \
          WHERE a.ended = 'unknown' AND a.sealed <> b.sealed AND NOT EXISTS (SELECT 1 FROM events e WHERE e.message = a.message \
-           AND e.kind IN ('found_absent', 'resolved_not_sent') AND e.at >= a.ended_at)",
+           AND e.part = a.part AND e.kind IN ('found_absent', 'resolved_not_sent') AND e.seq BETWEEN u.seq AND s.seq)",
     ),
     ("its end was shown twice", "SELECT message FROM effects WHERE kind = 1 GROUP BY message HAVING COUNT(*) > 1"),
     (

@@ -17,6 +17,7 @@ mod digest;
 mod effects;
 mod error;
 pub mod evidence;
+mod export;
 mod face;
 mod files;
 pub mod health;

@@ -12,7 +12,7 @@ use crate::parts::{self, PartRow, change, refold};
 use crate::tx::{About, Tx};
 use kouan_sdk::business::{Key, Outcome, Receipt};
 use kouan_sdk::transport::Header;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::json;
 
 /// A verified receipt on its way to its message.
@@ -236,15 +236,40 @@ pub(crate) fn rematch(tx: &mut Tx<'_>, business: &str, mut known: Vec<Key>) -> R
         for id in waiting {
             let Some(arrived) = unmatched(tx, InboundId(id), business)? else { continue };
             let Some(message) = find(tx, &arrived)? else { continue };
-            // What came before the message was taken in answers something else.
-            let taken_at: i64 =
-                conn.query_row("SELECT received_at FROM messages WHERE id = ?1", [message.0], |row| row.get(0))?;
-            if arrived.received_at >= taken_at {
-                known.extend(attach(tx, &arrived, message, false)?);
+            if came_after(conn, &arrived, message)? {
+                // Without a default site nobody has seen it yet.
+                let deliver = !was_delivered(conn, arrived.id)?;
+                known.extend(attach(tx, &arrived, message, deliver)?);
             }
         }
     }
     Ok(())
+}
+
+/// What came before the message was taken in answers something else. The chain tells the order, for clocks go back; the
+/// clock only where both events were dropped with their segment.
+fn came_after(conn: &Connection, arrived: &Arrived, message: MessageId) -> Result<bool> {
+    let place = |query: &str, id: i64| -> Result<Option<i64>> {
+        Ok(conn.prepare_cached(query)?.query_row([id], |row| row.get(0)).optional()?)
+    };
+    let taken =
+        place("SELECT seq FROM events WHERE message = ?1 AND kind = 'received' ORDER BY seq LIMIT 1", message.0)?;
+    let came = place(
+        "SELECT seq FROM events WHERE inbound = ?1 AND kind = 'inbound_received' ORDER BY seq LIMIT 1",
+        arrived.id.0,
+    )?;
+    Ok(match (taken, came) {
+        (Some(taken), Some(came)) => taken < came,
+        (None, Some(_)) => true,
+        (Some(_), None) => false,
+        (None, None) => place("SELECT received_at FROM messages WHERE id = ?1", message.0)?
+            .is_some_and(|at| arrived.received_at >= at),
+    })
+}
+
+fn was_delivered(conn: &Connection, inbound: InboundId) -> Result<bool> {
+    let query = "SELECT 1 FROM inbound WHERE id = ?1 AND file_name IS NOT NULL";
+    Ok(conn.prepare_cached(query)?.exists([inbound.0])?)
 }
 
 /// An unmatched receipt of this business.

@@ -128,7 +128,9 @@ fn move_parts(tx: &mut Tx<'_>, subject: &Subject, act: &OperatorAct) -> Result<V
 /// a waiting attachment does not send the document again.
 fn meant(parts: &[PartRow], act: &Act) -> impl Fn(&PartState) -> bool + use<> {
     let doubted = parts.iter().any(|part| part.state.delivery == Delivery::InDoubt);
-    let waiting = parts.iter().any(|part| matches!(part.state.delivery, Delivery::Ready | Delivery::InDoubt));
+    let under_way =
+        |part: &PartRow| matches!(part.state.delivery, Delivery::Ready | Delivery::InDoubt | Delivery::Sending);
+    let waiting = parts.iter().any(under_way);
     let act = act.clone();
     move |state| match act {
         Act::ResolveSent | Act::ResolveNotSent if doubted => state.delivery == Delivery::InDoubt,

@@ -7,7 +7,7 @@ use crate::store::SqliteJournal;
 use crate::tx::{About, Tx};
 use crate::writer::Class;
 use kouan_sdk::Timestamp;
-use rusqlite::params;
+use rusqlite::{Connection, params};
 use serde::Serialize;
 use serde_json::json;
 
@@ -164,8 +164,50 @@ fn drop_segment(tx: &mut Tx<'_>, before: Timestamp) -> Result<bool> {
     if in_use {
         return Ok(false);
     }
-    conn.prepare_cached("DELETE FROM events WHERE seq BETWEEN ?1 AND ?2")?.execute([first, last])?;
+    conn.prepare_cached(
+        "DELETE FROM kept_states WHERE entity IN (SELECT 'alarm/' || id FROM alarms WHERE acknowledged <= ?1)",
+    )?
+    .execute([last])?;
     conn.prepare_cached("DELETE FROM alarms WHERE acknowledged <= ?1")?.execute([last])?;
+    keep_states(tx, last)?;
+    conn.prepare_cached("DELETE FROM events WHERE seq BETWEEN ?1 AND ?2")?.execute([first, last])?;
     tx.event("segment_dropped", About::nothing(), json!({"segment": id, "through": last, "hash": hex::encode(hash)}));
     Ok(true)
+}
+
+/// What loses its last event keeps the digest that this event carried, so that a change in its rows is found still.
+fn keep_states(tx: &Tx<'_>, last: i64) -> Result<()> {
+    let kept = [
+        "SELECT 'message/' || e.message, json_extract(e.data, '$.state') FROM events e WHERE e.seq <= ?1 \
+         AND e.message IS NOT NULL AND json_extract(e.data, '$.state') IS NOT NULL \
+         AND NOT EXISTS (SELECT 1 FROM events l WHERE l.message = e.message AND l.seq > ?1) ORDER BY e.seq",
+        "SELECT 'inbound/' || e.inbound, json_extract(e.data, '$.inbound_state') FROM events e WHERE e.seq <= ?1 \
+         AND e.inbound IS NOT NULL AND json_extract(e.data, '$.inbound_state') IS NOT NULL \
+         AND NOT EXISTS (SELECT 1 FROM events l WHERE l.inbound = e.inbound AND l.seq > ?1) ORDER BY e.seq",
+        "SELECT 'head/' || json_extract(data, '$.seq'), json_extract(data, '$.sum') FROM events \
+         WHERE seq <= ?1 AND kind = 'head_signed' ORDER BY seq",
+    ];
+    for query in kept {
+        let rows = tx
+            .conn
+            .prepare_cached(query)?
+            .query_map([last], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<rusqlite::Result<Vec<(String, String)>>>()?;
+        rows.iter().try_for_each(|(entity, state)| keep_state(tx.conn, entity, state))?;
+    }
+    // Alarms that were not taken off by then outlive the event that raised them.
+    let open = tx
+        .conn
+        .prepare_cached(&format!("SELECT id, {} FROM alarms WHERE id <= ?1", crate::evidence::ALARM))?
+        .query_map([last], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    open.iter().try_for_each(|(id, alarm)| {
+        keep_state(tx.conn, &format!("alarm/{id}"), &hex::encode(crate::digest::sm3(alarm.as_bytes())))
+    })
+}
+
+fn keep_state(conn: &Connection, entity: &str, state: &str) -> Result<()> {
+    conn.prepare_cached("INSERT OR REPLACE INTO kept_states (entity, state, sum) VALUES (?1, ?2, ?3)")?
+        .execute(params![entity, state, crate::schema::sum(entity, state)])?;
+    Ok(())
 }

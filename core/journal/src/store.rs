@@ -76,6 +76,8 @@ enum Mode {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        // The writer's connection is the last to close: only one that may write can empty the write-ahead log.
+        self.readers.lock().clear();
         self.jobs = None;
         if let Some(writer) = self.writer.take() {
             // A writer that panicked has nothing left to finish.
@@ -94,6 +96,17 @@ impl SqliteJournal {
 
     /// As [`Self::open`], with other limits.
     pub fn open_with(options: JournalOptions, tuning: Tuning) -> Result<Self> {
+        match Self::open_gateway(options.clone(), tuning) {
+            // SQLite needs some space to open at all: what was kept back for a full disk serves.
+            Err(JournalError::DiskFull | JournalError::Io { .. }) if files::give_up_reserve(&options.path) => {
+                Self::open_gateway(options, tuning)
+            }
+            opened => opened,
+        }
+    }
+
+    fn open_gateway(options: JournalOptions, tuning: Tuning) -> Result<Self> {
+        files::make_folder(&options.path)?;
         let lock = files::lock(&options.path)?;
         if !options.path.exists() {
             create(&options)?;
@@ -103,10 +116,13 @@ impl SqliteJournal {
         check_identity(&conn, &options.path)?;
         upgrade(&conn)?;
         bind_environment(&conn, &options.environment)?;
-        let (wire_ids, lost_leases) = WireIds::open(&options.path)?;
+        let (wire_ids, lost_leases) = WireIds::open(&options.path, &conn, options.clock.now())?;
         let sites = Sites { default_site: options.default_site, disposing: options.disposing_sites };
         schema::set_meta(&conn, "default_site", &sites.default_site)?;
         schema::set_meta(&conn, "disposing_sites", &serde_json::to_string(&sites.disposing)?)?;
+        if schema::meta(&conn, "last_name")?.is_none() {
+            schema::set_meta(&conn, "last_name", "0")?;
+        }
         let writer = Writer {
             conn,
             clock: options.clock.clone(),
@@ -289,8 +305,11 @@ fn create(options: &JournalOptions) -> Result<()> {
             std::fs::remove_file(&leftover).map_err(|e| JournalError::io(leftover.display(), &e))?;
         }
     }
-    if let Some(folder) = options.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(|e| JournalError::io(folder.display(), &e))?;
+    // SQLite would play an old log into the new file.
+    let log = files::beside(&options.path, "-wal");
+    if std::fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+        let what = format!("{} is missing, and {} is there", options.path.display(), log.display());
+        return Err(JournalError::corrupt(what));
     }
     let conn = connect(&fresh, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     conn.execute_batch(&format!("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = {APPLICATION_ID};"))?;

@@ -9,7 +9,7 @@ use crate::wire_ids::WireIds;
 use kouan_sdk::Timestamp;
 use rusqlite::{Connection, params};
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the journal knows of the sites.
 #[derive(Debug, Clone, Default)]
@@ -51,13 +51,6 @@ impl About {
 
     pub(crate) fn or_message(self, id: Option<MessageId>) -> Self {
         Self { message: id, ..self }
-    }
-
-    fn speaks_of(&self, entity: Entity) -> bool {
-        match entity {
-            Entity::Message(id) => self.message == Some(MessageId(id)),
-            Entity::Inbound(id) => self.inbound == Some(InboundId(id)),
-        }
     }
 }
 
@@ -120,9 +113,14 @@ impl<'c> Tx<'c> {
 
     /// Puts the events into the chain; the last about each entity carries the digest of its rows.
     pub(crate) fn finish(&mut self) -> Result<()> {
+        let mut last = BTreeMap::new();
+        for (place, Pending { about, .. }) in self.pending.iter().enumerate() {
+            let entities = about.message.map(|id| Entity::Message(id.0)).into_iter();
+            last.extend(entities.chain(about.inbound.map(|id| Entity::Inbound(id.0))).map(|entity| (entity, place)));
+        }
         for entity in std::mem::take(&mut self.touched) {
             let digest = state::digest(self.conn, entity)?;
-            self.attach(entity, &digest);
+            self.attach(entity, &digest, last.get(&entity).copied());
         }
         for pending in std::mem::take(&mut self.pending) {
             let event = NewEvent {
@@ -142,21 +140,21 @@ impl<'c> Tx<'c> {
         Ok(())
     }
 
-    fn attach(&mut self, entity: Entity, digest: &Digest) {
+    fn attach(&mut self, entity: Entity, digest: &Digest, last: Option<usize>) {
         let (name, about) = match entity {
             Entity::Message(id) => ("state", About::message(MessageId(id))),
             Entity::Inbound(id) => ("inbound_state", About::inbound(InboundId(id))),
         };
-        if !self.pending.iter().any(|pending| pending.about.speaks_of(entity)) {
-            let data = match entity {
-                Entity::Message(_) => Map::new(),
-                Entity::Inbound(id) => Map::from_iter([("inbound".to_owned(), id.into())]),
-            };
-            self.pending.push(Pending { kind: "changed".to_owned(), about, data });
+        let state = || Value::from(hex::encode(digest));
+        if let Some(pending) = last.and_then(|last| self.pending.get_mut(last)) {
+            pending.data.insert(name.to_owned(), state());
+            return;
         }
-        if let Some(last) = self.pending.iter_mut().rev().find(|pending| pending.about.speaks_of(entity)) {
-            last.data.insert(name.to_owned(), hex::encode(digest).into());
+        let mut data = Map::from_iter([(name.to_owned(), state())]);
+        if let Entity::Inbound(id) = entity {
+            data.insert("inbound".to_owned(), id.into());
         }
+        self.pending.push(Pending { kind: "changed".to_owned(), about, data });
     }
 
     /// Raises an alarm, unless the same one stands already.

@@ -29,19 +29,34 @@ pub(crate) struct WireIds {
 }
 
 impl WireIds {
-    /// Reads the leases. The second value tells of a file that did not read: the journal's own memory serves then.
-    pub(crate) fn open(journal: &Path) -> Result<(Self, Option<String>)> {
+    /// Reads the leases. The second value tells of a file that is missing or does not read: then the journal's own memory
+    /// serves, and each DXP id begins a whole lease ahead of it and of the clock, past what the lost lease may have covered.
+    pub(crate) fn open(journal: &Path, conn: &Connection, now: Timestamp) -> Result<(Self, Option<String>)> {
         let path = beside(journal, ".wire-ids");
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => "?".to_owned(),
+        let read = match std::fs::read_to_string(&path) {
+            Ok(text) => parse(&text).ok_or("does not read"),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err("is missing"),
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => Err("does not read"),
             Err(error) => return Err(JournalError::io(path.display(), &error)),
         };
-        let read = parse(&text);
-        let fault = read.is_none().then(|| format!("{} does not read", path.display()));
-        let leased = read.unwrap_or_default();
-        Ok((Self { path, floor: leased.clone(), leased }, fault))
+        let given = conn
+            .prepare("SELECT dxp_id, last FROM wire_ids")?
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<rusqlite::Result<Vec<(String, i64)>>>()?;
+        match read {
+            Ok(leased) => Ok((Self { path, floor: leased.clone(), leased }, None)),
+            // A new journal has no leases yet.
+            Err("is missing") if given.is_empty() => {
+                Ok((Self { path, floor: BTreeMap::new(), leased: BTreeMap::new() }, None))
+            }
+            Err(what) => {
+                let clock = now.seconds().saturating_mul(PER_SECOND);
+                let ahead = |last: i64| last.max(clock).saturating_add(LEASE_SECONDS * PER_SECOND);
+                let floor = given.into_iter().map(|(dxp_id, last)| (dxp_id, ahead(last))).collect();
+                let fault = format!("{} {what}", path.display());
+                Ok((Self { path, floor, leased: BTreeMap::new() }, Some(fault)))
+            }
+        }
     }
 
     /// The next id of `dxp_id`; its place is durable with the caller's transaction, its lease already.
@@ -51,13 +66,13 @@ impl WireIds {
             .query_row([dxp_id], |row| row.get(0))
             .optional()?;
         let floor = self.floor.get(dxp_id).copied().unwrap_or(0);
-        let place = (now.seconds() * PER_SECOND).max(last.map_or(0, |last| last + 1)).max(floor);
+        let place = (now.seconds() * PER_SECOND).max(last.map_or(0, |last| last.saturating_add(1))).max(floor);
         if place >= self.leased.get(dxp_id).copied().unwrap_or(0) {
-            self.lease(dxp_id, place + LEASE_SECONDS * PER_SECOND)?;
+            self.lease(dxp_id, place.saturating_add(LEASE_SECONDS * PER_SECOND))?;
         }
         conn.prepare_cached("INSERT OR REPLACE INTO wire_ids (dxp_id, last, sum) VALUES (?1, ?2, ?3)")?
             .execute(params![dxp_id, place, sum(dxp_id, &place.to_string())])?;
-        let second = Timestamp::from_millis(place.div_euclid(PER_SECOND) * 1000);
+        let second = Timestamp::from_millis(place.div_euclid(PER_SECOND).saturating_mul(1000));
         Ok(format!("{dxp_id}{}{:04}", second.compact(), place.rem_euclid(PER_SECOND)))
     }
 
@@ -96,9 +111,6 @@ fn text(leased: &BTreeMap<String, i64>) -> String {
 }
 
 fn parse(file: &str) -> Option<BTreeMap<String, i64>> {
-    if file.is_empty() {
-        return Some(BTreeMap::new());
-    }
     let mut leased = BTreeMap::new();
     for line in file.lines().filter(|line| !line.starts_with("sm3 ")) {
         let (dxp_id, bound) = line.rsplit_once(' ')?;

@@ -24,11 +24,25 @@ impl Bench {
     }
 
     pub fn tuned(tuning: Tuning) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::in_folder(tempfile::tempdir().unwrap(), tuning)
+    }
+
+    fn in_folder(folder: tempfile::TempDir, tuning: Tuning) -> Self {
         // 2026-01-12 09:35:10 in China.
         let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_768_181_710_000)));
         let journal = SqliteJournal::open_with(options(folder.path(), clock.clone()), tuning).unwrap();
         Self { journal, clock, folder, tuning, inbound: Cell::new(0) }
+    }
+
+    /// In a folder that needs no disk, where the system has one: for tests of what is decided, not of what lasts.
+    pub fn in_memory() -> Self {
+        Self::in_memory_with(Tuning { reserve_bytes: 0, ..Tuning::default() })
+    }
+
+    pub fn in_memory_with(tuning: Tuning) -> Self {
+        let place = std::path::Path::new("/dev/shm");
+        let folder = if place.is_dir() { tempfile::tempdir_in(place) } else { tempfile::tempdir() };
+        Self::in_folder(folder.unwrap(), tuning)
     }
 
     pub fn options(&self) -> JournalOptions {
@@ -49,11 +63,16 @@ impl Bench {
     }
 
     /// Ends the journal and opens it again.
-    pub fn reopen(self) -> Self {
-        let Self { journal, clock, folder, tuning, inbound } = self;
-        drop(journal);
-        let journal = SqliteJournal::open_with(options(folder.path(), clock.clone()), tuning).unwrap();
-        Self { journal, clock, folder, tuning, inbound }
+    pub fn reopen(mut self) -> Self {
+        self.reopen_in_place();
+        self
+    }
+
+    /// As [`Self::reopen`]; the file's lock goes with the last handle, so the handle moves out first.
+    pub fn reopen_in_place(&mut self) {
+        let reading = SqliteJournal::open_read_only(self.journal.path()).unwrap();
+        drop(std::mem::replace(&mut self.journal, reading));
+        self.journal = SqliteJournal::open_with(self.options(), self.tuning).unwrap();
     }
 
     pub fn close(self) -> tempfile::TempDir {
