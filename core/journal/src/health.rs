@@ -36,6 +36,11 @@ pub struct Stats {
 }
 
 impl SqliteJournal {
+    /// The environment that the file is bound to; empty if it does not say.
+    pub fn environment(&self) -> Result<String> {
+        self.read(|conn| Ok(crate::schema::meta(conn, "environment")?.unwrap_or_default()))
+    }
+
     /// Sizes and counts.
     pub fn stats(&self) -> Result<Stats> {
         let size = |suffix| std::fs::metadata(beside(self.path(), suffix)).map_or(0, |file| file.len());

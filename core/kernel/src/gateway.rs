@@ -140,16 +140,16 @@ pub fn journal_path(config: &Config) -> PathBuf {
 }
 
 /// Makes a plugin instance's context: a data folder of its own.
-fn context_maker(config: &Config, clock: &Arc<dyn Clock>) -> impl Fn(&str, &str) -> Result<Context> + use<> {
+pub(crate) fn context_maker(config: &Config, clock: &Arc<dyn Clock>) -> impl Fn(&str, &str) -> Result<Context> + use<> {
     let contexts = kouan_host::Contexts::new(config.base_dir.join(&config.data_dir), &config.base_dir, clock.clone());
     move |kind: &str, instance: &str| {
         contexts.context(kind, instance).map_err(KernelError::plugin(format!("data folder of {kind} {instance}")))
     }
 }
 
-type Contexts<'a> = dyn Fn(&str, &str) -> Result<Context> + 'a;
+pub(crate) type Contexts<'a> = dyn Fn(&str, &str) -> Result<Context> + 'a;
 
-fn businesses(config: &Config, registry: &Registry, contexts: &Contexts<'_>) -> Result<Vec<BusinessSlot>> {
+pub(crate) fn businesses(config: &Config, registry: &Registry, contexts: &Contexts<'_>) -> Result<Vec<BusinessSlot>> {
     let configured = if config.business.is_empty() {
         registry.ids(Kind::Business).into_iter().map(BusinessConfig::bundled).collect()
     } else {
@@ -165,7 +165,7 @@ fn businesses(config: &Config, registry: &Registry, contexts: &Contexts<'_>) -> 
     configured.into_iter().map(open).collect()
 }
 
-fn sites(
+pub(crate) fn sites(
     config: &Config,
     registry: &Registry,
     contexts: &Contexts<'_>,
@@ -211,7 +211,11 @@ fn folders(businesses: &[BusinessSlot]) -> serde_json::Value {
     serde_json::Value::Array(folders)
 }
 
-fn window(config: &Config, registry: &Registry, contexts: &Contexts<'_>) -> Result<Arc<dyn kouan_sdk::Transport>> {
+pub(crate) fn window(
+    config: &Config,
+    registry: &Registry,
+    contexts: &Contexts<'_>,
+) -> Result<Arc<dyn kouan_sdk::Transport>> {
     let settings = serde_json::Value::Object(config.window.settings.clone()).to_string();
     let what = format!("transport {} of the window", config.window.transport);
     let transport = registry
@@ -221,7 +225,7 @@ fn window(config: &Config, registry: &Registry, contexts: &Contexts<'_>) -> Resu
 }
 
 /// The certificates that receipts may be signed with; in production none of them may be a development one.
-fn trust(config: &Config) -> Result<Trust> {
+pub(crate) fn trust(config: &Config) -> Result<Trust> {
     let mut certificates = Vec::new();
     for path in &config.window.trust {
         let path = config.base_dir.join(path);

@@ -1,15 +1,21 @@
 //! Intake: one thread a site. Receive a batch, make it durable, and only then settle the source.
 
+use crate::check;
 use crate::core::{Core, Phase, SiteSlot};
+use crate::package;
 use crate::retry::backoff_ms;
 use kouan_journal::model::NewMessage;
-use kouan_sdk::transport::{Incoming, Receiver, header, header_value};
+use kouan_sdk::business::Report;
+use kouan_sdk::transport::{Header, Incoming, Outgoing, Receiver, SendOutcome, header, header_value};
 use kouan_sdk::{Error, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest wait for a first message; bounds how soon a stop is seen.
 const WAIT: Duration = Duration::from_millis(200);
+
+/// How long the answer to a message that cannot be taken in may be on its way.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Runs until the gateway drains.
 pub fn run(core: &Core, site: &SiteSlot) {
@@ -54,10 +60,16 @@ fn pump(core: &Core, site: &SiteSlot, receiver: &dyn Receiver) -> kouan_sdk::Res
         if batch.is_empty() {
             continue;
         }
-        let (taken, refused): (Vec<_>, Vec<_>) =
-            batch.into_iter().partition(|incoming| incoming.body.len() as u64 <= core.config.limits.max_message_bytes);
-        for incoming in refused {
-            receiver.reject(incoming.token, &too_big(core, &incoming))?;
+        let mut taken = Vec::with_capacity(batch.len());
+        for incoming in batch {
+            match untakable(core, &incoming) {
+                Some(reason) => {
+                    // Before the file is put aside: after a failure it is handed out, and answered, again.
+                    answer(core, site, &incoming, &reason)?;
+                    receiver.reject(incoming.token, &reason)?;
+                }
+                None => taken.push(incoming),
+            }
         }
         let tokens: Vec<_> = taken.iter().map(|incoming| incoming.token).collect();
         let messages = taken.into_iter().map(|incoming| message(site, incoming)).collect();
@@ -77,6 +89,44 @@ fn message(site: &SiteSlot, incoming: Incoming) -> NewMessage {
         file_name,
         headers: incoming.headers,
         body: incoming.body.into(),
+    }
+}
+
+/// Why a message cannot be journalled; `None` if it can.
+fn untakable(core: &Core, incoming: &Incoming) -> Option<Error> {
+    if let Some(reason) = header_value(&incoming.headers, header::REFUSED) {
+        let (code, text) = reason.split_once(' ').unwrap_or((reason, ""));
+        return Some(Error::new(ErrorKind::Invalid, code.to_owned(), text));
+    }
+    (incoming.body.len() as u64 > core.config.limits.max_message_bytes).then(|| too_big(core, incoming))
+}
+
+/// Tells the site in its business's own shape that a message was not taken in. At least once: it has no place in the
+/// journal that could remember it.
+fn answer(core: &Core, site: &SiteSlot, incoming: &Incoming, reason: &Error) -> kouan_sdk::Result<()> {
+    let form_id = header_value(&incoming.headers, header::FORM_ID);
+    let Some(slot) = core.business_for(None, form_id) else { return Ok(()) };
+    let report = Report { findings: vec![check::finding_of(reason)], ..Report::default() };
+    let (name, body) = slot.plugin.refusal(&report)?;
+    let file = header_value(&incoming.headers, header::FILE_NAME).unwrap_or(&incoming.source_id);
+    let middle = name.middle.as_deref().unwrap_or(package::stem(file));
+    let moment = core.clock.now().compact_fraction(0);
+    let mut headers: Vec<Header> =
+        incoming.headers.iter().filter(|(name, _)| name != header::REFUSED).cloned().collect();
+    headers.retain(|(name, _)| name != header::FILE_NAME);
+    headers.push((header::FILE_NAME.to_owned(), format!("{}_{middle}_{moment}.{}", name.prefix, name.extension)));
+    headers.push((header::CONTENT.to_owned(), "receipt".to_owned()));
+    let sender = site.transport.open_sender()?;
+    let id = format!("refusal/{}", incoming.source_id);
+    let outcome = sender.send(&[Outgoing { id: &id, body: &body, headers: &headers }], ANSWER_DEADLINE).pop();
+    sender.close();
+    match outcome {
+        Some(SendOutcome::Refused { transient: true, reason } | SendOutcome::Unknown { reason }) => Err(reason),
+        Some(SendOutcome::Refused { reason, .. }) => {
+            tracing::warn!(site = site.config.name, code = %reason.code, "a refusal is not delivered: {}", reason.message);
+            Ok(())
+        }
+        Some(SendOutcome::Confirmed) | None => Ok(()),
     }
 }
 

@@ -19,6 +19,7 @@ mod intake;
 mod outbound;
 pub mod package;
 pub mod parallel;
+pub mod probe;
 pub mod retry;
 mod seal;
 pub mod signal;

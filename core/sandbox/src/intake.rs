@@ -114,7 +114,6 @@ impl Taking<'_> {
         let key = message.key.as_ref().map_err(|error| sort(error.clone()))?.as_ref();
         let intake = message.rule.map(|rule| rule.intake.clone()).unwrap_or_default();
         let case = Case { message, key, throws: self.throws(message, key)?, intake };
-        let business = &message.side.business;
         if case.throws.happens(case.intake.ignore, "ignore", 0) {
             self.records.arrival(message, key, Verdict::Ignored)?;
             return Ok(());
@@ -124,11 +123,15 @@ impl Taking<'_> {
                 self.records.arrival(message, key, Verdict::RepeatedWireId)?;
                 Ok(())
             }
-            (Repeats::BusinessKey, Some(key)) if self.records.knows_key(business, key)? => {
-                self.known_already(&case, key)
-            }
+            (Repeats::BusinessKey, Some(key)) if self.is_repeat(message, key)? => self.known_already(&case, key),
             _ => self.take(&case),
         }
+    }
+
+    /// Whether the key is known, and the message no change of what stands under it.
+    fn is_repeat(&self, message: &Message<'_>, key: &Key) -> Result<bool> {
+        let same = message.side.simulator.changes(key).then_some(message.digest.as_str());
+        self.records.knows_key(&message.side.business, key, same)
     }
 
     fn known_already(&mut self, case: &Case<'_>, key: &Key) -> Result<(), Fault> {

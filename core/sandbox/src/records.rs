@@ -117,11 +117,12 @@ impl Records<'_> {
         .map(|count| count > 0)
     }
 
-    /// Whether something took effect under this repeat key.
-    pub(crate) fn knows_key(&self, business: &str, key: &Key) -> Result<bool> {
+    /// Whether something took effect under this repeat key; with a digest, whether this very payload did.
+    pub(crate) fn knows_key(&self, business: &str, key: &Key, digest: Option<&str>) -> Result<bool> {
         self.ask(
-            "SELECT count(*) FROM arrival WHERE business = ?1 AND key_name = ?2 AND key = ?3 AND verdict = ?4",
-            (business, &key.name, &key.value, Verdict::Effect.name()),
+            "SELECT count(*) FROM arrival WHERE business = ?1 AND key_name = ?2 AND key = ?3 AND verdict = ?4
+             AND digest = coalesce(?5, digest)",
+            (business, &key.name, &key.value, Verdict::Effect.name(), digest),
         )
         .map(|count| count > 0)
     }

@@ -64,6 +64,20 @@ fn a_repeated_business_key_is_answered_with_the_number_given() {
 }
 
 #[test]
+fn where_a_business_changes_what_stands_only_the_same_payload_is_a_repeat() {
+    let bench = Bench::new(Repeats::BusinessKey, "");
+    let of = |n, key, more| bench.envelope(n, "TINY", &payload(key, more));
+    bench.send(&[of(1, "CHANGES", ""), of(2, "CHANGES", "<X/>"), of(3, "CHANGES", ""), of(4, "CHANGES", "<X/>")]);
+    bench.send(&[of(5, "A", ""), of(6, "A", "<X/>")]);
+    let ledger = bench.run_until(&bench.open(), settled(6));
+    let verdicts: Vec<_> = ledger.inbound.iter().map(|arrival| arrival.verdicts[0]).collect();
+    use Verdict::{Effect, RepeatedKey};
+    assert_eq!(verdicts, [Effect, Effect, RepeatedKey, RepeatedKey, Effect, RepeatedKey]);
+    assert_eq!((ledger.effects[0].count, ledger.effects[1].count), (2, 1));
+    assert_ne!(ledger.effects[0].digests[0], ledger.effects[0].digests[1]);
+}
+
+#[test]
 fn without_protection_each_repeat_takes_effect_and_is_told() {
     let (ledger, roots) = repeats(Repeats::None);
     assert_eq!((ledger.effects[0].count, ledger.effects[0].wire_ids.len()), (3, 3));

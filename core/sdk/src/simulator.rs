@@ -67,6 +67,13 @@ pub trait Simulator: Send + Sync {
     /// The key under which a repeat of this payload would be one; `None` if repeats do not matter (attachments).
     fn repeat_key(&self, arrived: &Arrived<'_>) -> Result<Option<Key>>;
 
+    /// Whether a payload under this key changes what stands there already (an update), so that another payload is a new
+    /// one, and a repeat only what took effect before byte for byte. Otherwise whatever comes again under the key is one.
+    fn changes(&self, key: &Key) -> bool {
+        let _ = key;
+        false
+    }
+
     /// Takes a payload in: gives numbers, plans the receipts.
     fn take(&self, store: &mut dyn StateStore, arrived: &Arrived<'_>, script: &Script) -> Result<Effect>;
 

@@ -88,6 +88,12 @@ impl Simulator for Window {
         }
     }
 
+    /// Under a number that the window gave, a declaration is changed, as often as it is returned (退回修改); a client
+    /// number is given once.
+    fn changes(&self, key: &Key) -> bool {
+        key.name == key::SEQ_NO
+    }
+
     fn take(&self, store: &mut dyn StateStore, arrived: &Arrived<'_>, script: &Script) -> Result<Effect> {
         match arrived.message_type {
             ATTACHMENT => take_attachment(store, arrived),
@@ -386,8 +392,11 @@ mod tests {
         assert!(receipt.is_repeat_of_known);
         assert_eq!(receipt.keys, [key, Key::new("SeqNo", "I20260000000000001")]);
 
+        assert!(!window.changes(&Key::new("ClientSeqNo", "TEST202601120001")), "a client number is given once");
+
         let update = arrived(DECLARATION, UPDATE);
         let key = window.repeat_key(&update).unwrap().unwrap();
+        assert!(window.changes(&key), "a number may be updated again");
         let receipt = &read(&window, &window.known_already(&store, &update, &key).unwrap())[0];
         assert!(receipt.is_repeat_of_known);
         assert_eq!(value(receipt, "SeqNo"), key.value);

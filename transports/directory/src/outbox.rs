@@ -144,7 +144,7 @@ fn judge(folder: &Folder, config: &Config, context: &Context, memory: &mut Memor
         Some((before, since)) if *before == print => *since,
         _ => Instant::now(),
     };
-    let refused = refusal(config, name.to_str(), &text, print.length);
+    let refused = refusal(name.to_str(), &text);
     let is_whole = refused.is_some() || whole::is_whole(&mut File::open(path)?, print.length, extension)?;
     memory.forget(path);
     let need = quiet_needed(config, is_whole, print.length > 0 && was_renamed(&meta));
@@ -182,15 +182,10 @@ fn was_renamed(_meta: &Metadata) -> bool {
     false
 }
 
-fn refusal(config: &Config, name: Option<&str>, shown: &str, length: u64) -> Option<kouan_sdk::Error> {
-    let error =
-        |code: &'static str, text: String| Some(kouan_sdk::Error::new(kouan_sdk::ErrorKind::Invalid, code, text));
-    if !name.is_some_and(names::is_safe) {
-        return error("KOUAN-DIRECTORY-NAME-REFUSED", format!("file name {shown:?}"));
+fn refusal(name: Option<&str>, shown: &str) -> Option<kouan_sdk::Error> {
+    if name.is_some_and(names::is_safe) {
+        return None;
     }
-    if length > config.max_file_bytes {
-        let text = format!("{length} bytes, at most {} are taken", config.max_file_bytes);
-        return error("KOUAN-DIRECTORY-TOO-BIG", text);
-    }
-    None
+    let text = format!("file name {shown:?}");
+    Some(kouan_sdk::Error::new(kouan_sdk::ErrorKind::Invalid, "KOUAN-DIRECTORY-NAME-REFUSED", text))
 }

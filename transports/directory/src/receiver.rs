@@ -172,13 +172,11 @@ impl OutBoxReceiver {
                 }
                 Ok(Look::Growing) => later.push_back(claimed),
                 Ok(Look::Gone) => {}
-                Err(error) if error.code == "KOUAN-DIRECTORY-TOO-BIG" => {
-                    let temp = claimed.path(folder);
-                    let now = self.context.clock.now();
-                    if let Err(e) = ends::set_aside(folder, &temp, &claimed.name, now, &error) {
-                        state.memory.tell_once(&self.context, &temp, &e.to_string());
-                        later.push_back(claimed);
-                    }
+                Ok(Look::TooBig(text)) => {
+                    let mut without_body = incoming(folder, &claimed, Vec::new());
+                    without_body.headers.push((header::REFUSED.to_owned(), format!("KOUAN-DIRECTORY-TOO-BIG {text}")));
+                    got.push(without_body);
+                    state.handed.insert(claimed.claim, claimed);
                 }
                 Err(error) => {
                     let temp = claimed.path(folder);
@@ -205,12 +203,12 @@ impl OutBoxReceiver {
             Ok(_) => File::open(&path).map_err(failed)?,
         };
         let before = Print::of(&file.metadata().map_err(failed)?);
-        if before.length > self.config.max_file_bytes {
-            let text = format!("{} bytes, at most {} are taken", before.length, self.config.max_file_bytes);
-            return Err(Error::new(ErrorKind::Invalid, "KOUAN-DIRECTORY-TOO-BIG", text));
-        }
         if claimed.ripe != Some(before) && !self.is_ripe_now(&mut file, claimed, before).map_err(failed)? {
             return Ok(Look::Growing);
+        }
+        let most = self.config.max_file_bytes;
+        if before.length > most {
+            return Ok(Look::TooBig(format!("{} bytes, at most {most} are taken", before.length)));
         }
         io::Seek::rewind(&mut file).map_err(failed)?;
         let mut body = Vec::with_capacity(usize::try_from(before.length).unwrap_or(0));
@@ -238,6 +236,8 @@ impl OutBoxReceiver {
 /// What a look at a claimed file found.
 enum Look {
     Whole(Vec<u8>),
+    /// Not read; why.
+    TooBig(String),
     Growing,
     Gone,
 }

@@ -1,7 +1,7 @@
 //! Half-written, strange, clashing, unreadable and interrupted: each is seen, none is lost, nothing is overwritten.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test fails by panicking
 
-use kouan_sdk::transport::{Disposition, End, Incoming, Outgoing, Receiver, SendOutcome, header};
+use kouan_sdk::transport::{Disposition, End, Incoming, Outgoing, Receiver, SendOutcome, header, header_value};
 use kouan_sdk::{Context, Error, ErrorKind, Light, Timestamp, Transport};
 use kouan_transport_directory::PLUGIN;
 use std::fs;
@@ -141,7 +141,15 @@ fn a_file_that_is_too_big_is_put_aside_with_the_reason() {
     let receiver = site.receiver(r#", "stable_ms": 0, "max_file_bytes": 20"#);
     fs::write(site.path("OutBox/big.xml"), DOCUMENT).expect("written");
     fs::write(site.path("OutBox/small.xml"), b"<a/>").expect("written");
-    assert_eq!(one(&*receiver).body, b"<a/>");
+    let mut got = Vec::new();
+    while got.len() < 2 {
+        got.extend(receiver.receive(10, 1 << 20, SOON).expect("received"));
+    }
+    let (refused, taken): (Vec<_>, _) = got.into_iter().partition(|i| header_value(&i.headers, "refused").is_some());
+    let reason = header_value(&refused[0].headers, "refused").expect("a reason");
+    let (code, text) = reason.split_once(' ').expect("code and text");
+    assert_eq!((&*taken[0].body, &*refused[0].body), (&b"<a/>"[..], &b""[..]));
+    receiver.reject(refused[0].token, &Error::new(ErrorKind::Invalid, code.to_owned(), text)).expect("rejected");
     assert_eq!(site.report("big.json")["code"], "KOUAN-DIRECTORY-TOO-BIG");
     assert!(site.report("big.json")["repair_zh"].is_string());
 }

@@ -69,6 +69,13 @@ impl Transport for Embedded {
     }
 
     fn probe(&self) -> Health {
+        let nearest = self.path.ancestors().skip(1).find(|folder| folder.exists());
+        if !self.path.exists() && nearest.is_none_or(std::path::Path::is_dir) {
+            return Health::yellow(format!(
+                "{} is not there yet; it is made by the first end that opens",
+                self.path.display()
+            ));
+        }
         match file::probe(&self.path) {
             Ok((to_window, to_client)) => {
                 let text =

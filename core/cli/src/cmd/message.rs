@@ -1,6 +1,7 @@
 //! `kouan message`: the journal, by business key, state and time; and an operator's acts.
 
 mod act;
+mod alarms;
 mod show;
 
 use crate::app::App;
@@ -27,6 +28,7 @@ enum Command {
     Park(act::Args),
     Skip(act::Args),
     Resolve(act::ResolveArgs),
+    Alarms(alarms::Args),
 }
 
 #[derive(clap::Args)]
@@ -82,6 +84,7 @@ pub fn run(args: &Args, app: &App) -> anyhow::Result<Exit> {
         Command::Park(args) => act::park(app, args),
         Command::Skip(args) => act::skip(app, args),
         Command::Resolve(args) => act::resolve(app, args),
+        Command::Alarms(args) => alarms::run(app, args),
     }
 }
 

@@ -7,6 +7,7 @@ mod completion;
 mod config;
 #[cfg(feature = "goods-declaration")]
 mod demo;
+mod doctor;
 mod evidence;
 mod explain;
 mod init;
@@ -50,6 +51,7 @@ commands! {
     Demo(demo),
     Sandbox(sandbox),
     Config(config),
+    Doctor(doctor),
     Message(message),
     Evidence(evidence),
     Store(store),

@@ -21,6 +21,11 @@ impl Simulator for GuardedSimulator {
         self.slot.call("repeat_key", |simulator| simulator.repeat_key(arrived))?
     }
 
+    fn changes(&self, key: &Key) -> bool {
+        // Without an answer the stricter reading holds: a second effect is the graver fault.
+        self.slot.call("changes", |simulator| simulator.changes(key)).unwrap_or(false)
+    }
+
     fn take(&self, store: &mut dyn StateStore, arrived: &Arrived<'_>, script: &Script) -> Result<Effect> {
         self.slot.call("take", |simulator| simulator.take(store, arrived, script))?
     }

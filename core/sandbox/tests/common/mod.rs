@@ -141,6 +141,10 @@ impl Simulator for Tiny {
         Ok(between(&text, "<KEY>", "</KEY>").map(|key| Key::new("KEY", key)))
     }
 
+    fn changes(&self, key: &Key) -> bool {
+        key.value.starts_with("CHANGES")
+    }
+
     fn take(&self, store: &mut dyn StateStore, arrived: &Arrived<'_>, script: &Script) -> Result<Effect> {
         let Some(key) = self.repeat_key(arrived)? else { return Ok(Effect { effect_key: None, answers: vec![] }) };
         let number = store.next("number")?.to_string();

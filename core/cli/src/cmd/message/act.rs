@@ -95,7 +95,7 @@ fn act(app: &App, args: &Args, act: Act) -> anyhow::Result<Exit> {
 }
 
 /// Who acts, as the system knows them.
-fn operator() -> String {
+pub fn operator() -> String {
     let name = |variable| std::env::var(variable).ok().filter(|name: &String| !name.is_empty());
     name("SUDO_USER").or_else(|| name("USER")).or_else(|| name("LOGNAME")).unwrap_or_else(|| "unknown".to_owned())
 }

@@ -1,0 +1,116 @@
+//! `kouan doctor`: what was checked, what is wrong, the exact repair. Green = proven by use; yellow = reachable, not yet
+//! proven, or somebody should look; red = does not work.
+
+mod local;
+mod people;
+
+use crate::app::App;
+use crate::bundled;
+use crate::exit::Exit;
+use crate::table::table;
+use kouan_kernel::config::IdentityConfig;
+use kouan_kernel::probe::{Subject, probe};
+use kouan_sdk::{Clock, Error, Health, Light, SystemClock, catalogue};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// Backends whose secret may be presented any number of times: key files do not count wrong ones, cards do.
+const COUNTS_NO_TRIES: &[&str] = &["software"];
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[arg(long)]
+    login: bool,
+}
+
+/// One thing that was checked.
+#[derive(Debug, Serialize)]
+struct Check {
+    /// `data`, `clock`, `configuration`, `identity`, `certificate`, `site`, `window`, `trust`, `journal`, `permits`.
+    area: &'static str,
+    /// Which of several, such as the site's name; empty for the only one.
+    name: String,
+    light: Light,
+    detail: String,
+    code: Option<String>,
+    repair_zh: Option<String>,
+    repair_en: Option<String>,
+}
+
+impl Check {
+    fn new(area: &'static str, name: impl Into<String>, health: Health) -> Self {
+        let entry = health.code.as_deref().and_then(catalogue::lookup);
+        Self {
+            area,
+            name: name.into(),
+            light: health.light,
+            detail: health.detail,
+            repair_zh: entry.map(|entry| entry.repair_zh.clone()),
+            repair_en: entry.map(|entry| entry.repair_en.clone()),
+            code: health.code,
+        }
+    }
+}
+
+/// Works, but somebody should look.
+fn warning(code: &str, detail: impl Into<String>) -> Health {
+    Health { code: Some(code.to_owned()), ..Health::yellow(detail) }
+}
+
+/// Checks everything; 1 if anything is red.
+pub fn run(args: &Args, app: &App) -> anyhow::Result<Exit> {
+    let config = app.config()?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let (mut checks, journal) = local::checks(&config, &*clock);
+    let used = journal.map(|seen| seen.sent > 0 || seen.inbound > 0).unwrap_or_default();
+    let logs_in = |identity: &IdentityConfig| args.login || COUNTS_NO_TRIES.contains(&&*identity.security.backend);
+    for found in probe(&config, &bundled::registry()?, &clock, logs_in) {
+        let (area, name) = match found.subject {
+            Subject::Configuration => ("configuration", String::new()),
+            Subject::Identity(dxp_id) => ("identity", dxp_id),
+            Subject::Site(name) => ("site", name),
+            Subject::Window => ("window", String::new()),
+            Subject::Trust => ("trust", String::new()),
+        };
+        let mut health = found.health;
+        if area == "window" && health.light == Light::Green && !used {
+            health = Health::yellow(format!("{}; nothing was sent or received yet", health.detail));
+        }
+        if area == "identity" && !args.login && health.code.as_deref() == Some("KOUAN-SECURITY-LOCKED") {
+            health.light = Light::Yellow;
+        }
+        checks.push(Check::new(area, &name, health));
+        checks.extend(found.certificates.iter().map(|certificate| local::certificate(certificate, &*clock)));
+    }
+    checks.push(Check::new("permits", "", Health::yellow("nothing is known of permits yet; the portal is not asked")));
+    show(app, &checks)?;
+    let red = checks.iter().any(|check| check.light == Light::Red);
+    Ok(if red { Exit::NotRight } else { Exit::Done })
+}
+
+fn show(app: &App, checks: &[Check]) -> anyhow::Result<()> {
+    let worst = checks.iter().map(|check| check.light).max().unwrap_or(Light::Green);
+    if app.json {
+        return app.print_json(&serde_json::json!({ "light": worst, "checks": checks }));
+    }
+    let rows: Vec<_> = checks
+        .iter()
+        .map(|check| {
+            let area = app.lang.pick(people::area_zh(check.area), check.area);
+            let code = check.code.as_ref().map_or(String::new(), |code| format!(" [{code}]"));
+            [people::light(app, check.light), format!("{area} {}", check.name), format!("{}{code}", check.detail)]
+        })
+        .collect();
+    app.print(table(&rows))?;
+    for check in checks.iter().filter(|check| check.light != Light::Green) {
+        if let (Some(zh), Some(en), Some(code)) = (&check.repair_zh, &check.repair_en, &check.code) {
+            app.print(format!("→ {code}: {}", app.lang.pick(zh, en)))?;
+        }
+    }
+    Ok(())
+}
+
+/// A named error as a red light.
+fn red(error: impl Into<Error>) -> Health {
+    Health::red(&error.into())
+}

@@ -1,0 +1,151 @@
+//! What can be told without a plugin: the data folder, its disk, the clock, certificates' dates, the journal.
+
+use super::{Check, red, warning};
+use kouan_journal::{Delivery, Journal, JournalError, SqliteJournal};
+use kouan_kernel::{Config, journal_path};
+use kouan_sdk::{Clock, Error, ErrorKind, Health, Timestamp};
+use kouan_sm::Certificate;
+use std::path::Path;
+
+/// Free bytes below which somebody should look, and below which work will soon stop.
+const FREE: (u64, u64) = (1 << 30, 64 << 20);
+
+/// A clock may be behind the last event by so much, in milliseconds, without anybody's fault.
+const CLOCK_SLACK_MS: i64 = 60_000;
+
+/// Days before a certificate's end at which it is told, each more pressing than the one before.
+const EXPIRY_DAYS: [i64; 5] = [60, 30, 14, 7, 1];
+
+const DAY_MS: i64 = 86_400_000;
+
+/// What the journal says of use.
+pub struct Seen {
+    pub sent: u64,
+    pub inbound: u64,
+    last_event: Option<Timestamp>,
+}
+
+/// Folder, disk, journal, clock.
+pub fn checks(config: &Config, clock: &dyn Clock) -> (Vec<Check>, Option<Seen>) {
+    let data = config.base_dir.join(&config.data_dir);
+    let mut checks = vec![Check::new("data", data.display().to_string(), folder(&data))];
+    let path = journal_path(config);
+    let (health, seen) = match path.exists() {
+        false => (Health::yellow(format!("{} is not there yet; it is made at the first start", path.display())), None),
+        true => look(&path, config).unwrap_or_else(|error| (red(error), None)),
+    };
+    checks.push(Check::new("journal", "", health));
+    checks.push(Check::new("clock", "", time(clock.now(), seen.as_ref().and_then(|seen| seen.last_event))));
+    (checks, seen)
+}
+
+/// Whether the data folder can be written, and what room is left.
+fn folder(path: &Path) -> Health {
+    let is_there = path.is_dir();
+    let Some(place) = path.ancestors().find(|place| place.is_dir()) else {
+        return not_writable(path, &std::io::Error::from(std::io::ErrorKind::NotFound));
+    };
+    let trial = place.join(format!(".kouan-doctor-{}", std::process::id()));
+    if let Err(error) = std::fs::write(&trial, b"trial").and_then(|()| std::fs::remove_file(&trial)) {
+        return not_writable(place, &error);
+    }
+    let free = match rustix::fs::statvfs(place) {
+        Ok(stat) => stat.f_bavail.saturating_mul(stat.f_frsize),
+        Err(error) => return not_writable(place, &error.into()),
+    };
+    let text = format!("writable, {} MiB free", free >> 20);
+    match free {
+        _ if free < FREE.1 => red(Error::new(ErrorKind::Unavailable, "KOUAN-CLI-DISK-LOW", text)),
+        _ if free < FREE.0 => warning("KOUAN-CLI-DISK-LOW", text),
+        _ if is_there => Health::green(text),
+        _ => Health::yellow(format!("it is made at the first start; {text}")),
+    }
+}
+
+fn not_writable(path: &Path, error: &std::io::Error) -> Health {
+    let text = format!("{}: {error}", path.display());
+    red(Error::new(ErrorKind::Unavailable, "KOUAN-CLI-FOLDER-NOT-WRITABLE", text))
+}
+
+/// The journal as it lies there; a gateway may be writing to it.
+fn look(path: &Path, config: &Config) -> Result<(Health, Option<Seen>), JournalError> {
+    let journal = SqliteJournal::open_read_only(path)?;
+    let (found, wanted) = (journal.environment()?, config.environment.name().to_owned());
+    if found != wanted {
+        return Err(JournalError::Environment { found, wanted });
+    }
+    let (counts, stats) = (journal.counts()?, journal.stats()?);
+    let alarms = journal.alarms(1000)?;
+    let (_, head, _) = Journal::head(&journal).unwrap_or_default();
+    let last_event = journal.events_since(head - 1, 1)?.first().map(|event| event.at);
+    let sent = usize::try_from(Delivery::Sent.number()).ok().and_then(|n| counts.by_delivery.get(n)).copied();
+    let seen = Seen { sent: sent.unwrap_or_default(), inbound: counts.inbound, last_event };
+    let text = format!(
+        "{} messages, {} received; parked {}, overdue {}, quarantined {}, alarms {}; {} MiB",
+        stats.messages,
+        counts.inbound,
+        counts.parked,
+        counts.overdue,
+        counts.quarantined,
+        alarms.len(),
+        (stats.file_bytes + stats.log_bytes) >> 20,
+    );
+    let needs_a_look = counts.parked + counts.overdue + counts.quarantined > 0 || !alarms.is_empty();
+    let health = match (needs_a_look, stats.messages > 0) {
+        (true, _) => warning("KOUAN-CLI-JOURNAL-NEEDS-A-LOOK", text),
+        (false, true) => Health::green(text),
+        (false, false) => Health::yellow(text),
+    };
+    Ok((health, Some(seen)))
+}
+
+/// The clock against the last thing that is known to have happened.
+fn time(now: Timestamp, last_event: Option<Timestamp>) -> Health {
+    let Some(last) = last_event else {
+        return Health::yellow(format!("{}; no event yet to hold it against", now.rfc3339()));
+    };
+    let text = format!("{}, last event {}", now.rfc3339(), last.rfc3339());
+    match now.plus_millis(CLOCK_SLACK_MS) < last {
+        true => red(Error::new(ErrorKind::Invalid, "KOUAN-CLI-CLOCK-BEHIND", text)),
+        false => Health::green(text),
+    }
+}
+
+/// A certificate's dates.
+pub fn certificate(certificate: &Certificate, clock: &dyn Clock) -> Check {
+    let now = clock.now();
+    let (from, until) = (certificate.not_before(), certificate.not_after());
+    let text = format!("{}, until {}", certificate.subject(), until.date());
+    let health = match certificate.check_time(now) {
+        Err(_) if now < from => red(Error::new(
+            ErrorKind::Invalid,
+            "KOUAN-CLI-CLOCK-BEHIND",
+            format!("{text}: it begins on {}", from.date()),
+        )),
+        Err(error) => red(error),
+        Ok(()) => {
+            let left = (until.millis() - now.millis()) / DAY_MS;
+            match EXPIRY_DAYS.into_iter().rev().find(|days| left < *days) {
+                Some(days) => warning("KOUAN-CLI-CERT-EXPIRES", format!("{text}: less than {days} days left")),
+                None => Health::green(format!("{text}: {left} days left")),
+            }
+        }
+    };
+    Check::new("certificate", certificate.serial(), health)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kouan_sdk::Light;
+
+    #[test]
+    fn a_clock_behind_the_last_event_is_red() {
+        let last = Timestamp::from_millis(1_768_181_710_000);
+        assert_eq!(time(last, Some(last)).light, Light::Green);
+        assert_eq!(time(last.plus_millis(-30_000), Some(last)).light, Light::Green);
+        let behind = time(last.plus_millis(-DAY_MS), Some(last));
+        assert_eq!((behind.light, behind.code.as_deref()), (Light::Red, Some("KOUAN-CLI-CLOCK-BEHIND")));
+        assert_eq!(time(last, None).light, Light::Yellow);
+    }
+}

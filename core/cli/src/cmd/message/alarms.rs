@@ -1,0 +1,62 @@
+//! Alarms (告警): what somebody must look at, until it is acknowledged.
+
+use super::act::operator;
+use crate::app::App;
+use crate::exit::{Exit, WrongUsage};
+use kouan_journal::model::Alarm;
+use kouan_journal::{Journal, SqliteJournal};
+use kouan_sdk::{Error, SystemClock, catalogue};
+use std::sync::Arc;
+
+/// More are not shown at once.
+const MOST: usize = 1000;
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[arg(long, value_name = "NUMBER", requires = "reason")]
+    acknowledge: Vec<i64>,
+    #[arg(long, value_name = "TEXT", requires = "acknowledge")]
+    reason: Option<String>,
+}
+
+/// Shows those that stand, or takes some off.
+pub fn run(app: &App, args: &Args) -> anyhow::Result<Exit> {
+    if let Some(reason) = &args.reason {
+        return acknowledge(app, &args.acknowledge, reason);
+    }
+    let alarms = Journal::alarms(&super::journal(app)?, MOST)?;
+    if app.json {
+        app.print_json(&alarms)?;
+        return Ok(Exit::Done);
+    }
+    for alarm in &alarms {
+        app.print(line(alarm))?;
+        if let Some(entry) = catalogue::lookup(&alarm.code) {
+            app.print(format!("          {}", app.lang.pick(&entry.cause_zh, &entry.cause_en)))?;
+            app.print(format!("          → {}", app.lang.pick(&entry.repair_zh, &entry.repair_en)))?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn line(alarm: &Alarm) -> String {
+    let message = alarm.message.map_or(String::new(), |message| format!("  #{}", message.0));
+    format!("{:>8}  {}  {}{message}  {}", alarm.id, alarm.at.local(), alarm.code, alarm.text)
+}
+
+fn acknowledge(app: &App, numbers: &[i64], reason: &str) -> anyhow::Result<Exit> {
+    if reason.trim().is_empty() {
+        return Err(WrongUsage("an acknowledgement needs its reason".to_owned()).into());
+    }
+    let path = kouan_kernel::journal_path(&app.config()?);
+    let journal = SqliteJournal::open_operator(&path, Arc::new(SystemClock)).map_err(Error::from)?;
+    let mut exit = Exit::Done;
+    for &number in numbers {
+        let stood = journal.acknowledge_alarm(number, &operator(), reason).map_err(Error::from)?;
+        if !stood {
+            app.say(format_args!("{number}: {}", app.lang.pick("没有这条未确认的告警", "no such alarm stands")));
+            exit = Exit::NotRight;
+        }
+    }
+    Ok(exit)
+}
