@@ -40,8 +40,9 @@ fn under_business_key_known_already_counts_as_yes_and_yields_the_number() {
     until("all are sent", || {
         numbers.iter().all(|number| the_one(&gateway, number).is_some_and(|m| m.delivery == Delivery::Sent))
     });
+    until("all have arrived", || port.ledger().effects.len() == 12);
     let ledger = port.ledger();
-    assert!(ledger.effects.len() == 12 && ledger.effects.iter().all(|effect| effect.count == 1));
+    assert!(ledger.effects.iter().all(|effect| effect.count == 1), "{:?}", ledger.effects);
     let repeated = |number: &String| {
         ledger.inbound.iter().any(|arrival| arrival.count > 1 && arrival.file_name == format!("{number}.xml"))
     };

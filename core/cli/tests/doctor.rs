@@ -127,7 +127,8 @@ fn a_wrong_password_and_a_key_of_another_certificate() {
 #[test]
 fn a_certificate_near_its_end_is_yellow_and_after_it_red() {
     let folder = Fresh::new();
-    for (days, said) in [(59, "60 days"), (29, "30 days"), (13, "14 days"), (6, "7 days"), (1, "7 days"), (0, "1 days")] {
+    for (days, said) in [(59, "60 days"), (29, "30 days"), (13, "14 days"), (6, "7 days"), (1, "7 days"), (0, "1 days")]
+    {
         folder.certify(days, 600_000);
         let (exit, printed) = folder.json();
         let check = check(&printed, "certificate");

@@ -136,6 +136,9 @@ impl Reserve {
             self.held = true;
             return true;
         }
+        if !self.there_is_room() {
+            return false;
+        }
         match self.fill() {
             Ok(()) => self.held = true,
             Err(_) => {
@@ -143,6 +146,14 @@ impl Reserve {
             }
         }
         self.held
+    }
+
+    /// Room for the reserve and as much again. A try that fails would take for a moment, and on some file systems until
+    /// later, the very space that what goes on needs.
+    fn there_is_room(&self) -> bool {
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let free = rustix::fs::statvfs(folder).map(|free| free.f_bavail.saturating_mul(free.f_frsize));
+        free.is_ok_and(|free| free >= self.bytes.saturating_mul(2))
     }
 
     /// Zeros are written, not only promised, so that no file system keeps them as a hole.

@@ -12,14 +12,14 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-/// A file system of 12 MB, taken off at the end.
+/// A file system of 24 MB, taken off at the end.
 struct Small(tempfile::TempDir);
 
 impl Small {
     /// `None` where none can be mounted, which is said.
     fn mount() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=12m", "tmpfs"]).arg(folder.path()).output();
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=24m", "tmpfs"]).arg(folder.path()).output();
         let why = match mount {
             Ok(done) if done.status.success() => return Some(Self(folder)),
             Ok(done) => String::from_utf8_lossy(&done.stderr).into_owned(),

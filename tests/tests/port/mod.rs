@@ -211,7 +211,6 @@ plugin = \"goods-declaration\"
                 simulator: Arc::from(simulator),
             }],
             security: Arc::from(security),
-            // The issuer of all pairs, so that a replaced certificate is known, too.
             trust: kouan_dxp::Trust::new(
                 ["client", "other", "development-ca"].map(|name| self.certificate(name)).to_vec(),
             ),
