@@ -295,17 +295,21 @@ pub fn zip_of(files: &[(&str, &[u8])]) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
-/// All files below a folder, dot-files left out.
+/// All files below a folder that a bridge would see: neither dot-files nor what is still being written.
 pub fn files(folder: &Path) -> Vec<PathBuf> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.path().is_dir() {
             all.extend(files(&entry.path()));
-        } else if !entry.file_name().to_string_lossy().starts_with('.') {
+        } else if !hidden(&entry.file_name().to_string_lossy()) {
             all.push(entry.path());
         }
     }
     all
+}
+
+fn hidden(name: &str) -> bool {
+    name.starts_with('.') || name.ends_with(".tmp")
 }
 
 /// The newest message that a key or a file name names.
