@@ -22,7 +22,7 @@ pub struct Config {
     pub attachments_wait_for: WaitFor,
     /// Attachments above this many megabytes get a warning.
     pub attachment_limit_mb: u32,
-    /// Severity of single rules, by rule id.
+    /// How single rules are held, by rule id. Where the business's `check` is "observe", nothing refuses.
     pub rules: BTreeMap<String, Level>,
     /// Other meanings of single CHANNEL codes, by code.
     pub channels: BTreeMap<String, ChannelChange>,
@@ -55,17 +55,17 @@ pub enum WaitFor {
     SeqNo,
 }
 
-/// How bad a finding of a rule is.
+/// How a rule is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// Refuses the message.
-    Error,
-    /// Goes out; somebody should look.
-    Warning,
-    /// For the reader's information.
+    /// Its findings refuse the message, also those of a rule that only warns by itself.
+    Enforce,
+    /// The message is sent, and the findings are recorded as warnings.
+    Observe,
+    /// Recorded for the reader's information.
     Info,
-    /// Not reported.
+    /// Not asked.
     Off,
 }
 
@@ -73,8 +73,8 @@ impl Level {
     /// As a severity; `None` = not reported.
     pub(crate) fn severity(self) -> Option<Severity> {
         match self {
-            Self::Error => Some(Severity::Error),
-            Self::Warning => Some(Severity::Warning),
+            Self::Enforce => Some(Severity::Error),
+            Self::Observe => Some(Severity::Warning),
             Self::Info => Some(Severity::Info),
             Self::Off => None,
         }
