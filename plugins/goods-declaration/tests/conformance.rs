@@ -179,7 +179,8 @@ fn a_site_changes_how_bad_a_rule_is() {
         })
         .unwrap();
     let strict = business(&format!(r#"{{"rules": {{"{warned}": "enforce"}}}}"#));
-    let refusing = errors(&judged(strict.as_ref(), sample));
+    let report = judged(strict.as_ref(), sample);
+    let refusing = errors(&report);
     assert!(!refusing.is_empty() && refusing.iter().all(|rule| *rule == warned), "{refusing:?}");
 }
 
