@@ -3,6 +3,7 @@
 mod act;
 mod alarms;
 mod counts;
+mod quarantined;
 mod show;
 
 use crate::app::App;
@@ -31,6 +32,7 @@ enum Command {
     Skip(act::Args),
     Resolve(act::ResolveArgs),
     Alarms(alarms::Args),
+    Quarantined(quarantined::Args),
 }
 
 #[derive(clap::Args)]
@@ -87,6 +89,7 @@ pub fn run(args: &Args, app: &App) -> anyhow::Result<Exit> {
         Command::Skip(args) => act::skip(app, args),
         Command::Resolve(args) => act::resolve(app, args),
         Command::Alarms(args) => alarms::run(app, args),
+        Command::Quarantined(args) => quarantined::run(app, args),
     }
 }
 
