@@ -53,8 +53,9 @@ impl App {
     pub fn fail(&self, error: &anyhow::Error) -> Exit {
         let exit = exit::of(error);
         if exit != Exit::Done {
-            self.say(format_args!("{}: {error:#}", self.lang.pick("错误", "error")));
-            if let Some(entry) = code_of(error).and_then(catalogue::lookup) {
+            let code = exit::named(error).map(|(_, code)| code);
+            self.say(format_args!("{}: {}", self.lang.pick("错误", "error"), told(error, code)));
+            if let Some(entry) = code.and_then(catalogue::lookup) {
                 self.say(format_args!("  {}", self.lang.pick(&entry.cause_zh, &entry.cause_en)));
                 self.say(format_args!("  {}", self.lang.pick(&entry.repair_zh, &entry.repair_en)));
             }
@@ -95,9 +96,33 @@ impl App {
     }
 }
 
-fn code_of(error: &anyhow::Error) -> Option<&str> {
-    error.chain().find_map(|cause| {
-        let of_plugin = cause.downcast_ref::<kouan_sdk::Error>().map(|error| &*error.code);
-        of_plugin.or_else(|| cause.downcast_ref::<ConfigError>().map(|error| error.code))
-    })
+/// The causes in one line, none told twice, the code at the end.
+pub fn told(error: &anyhow::Error, code: Option<&str>) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        // Some errors tell their cause themselves.
+        if !text.contains(&cause) {
+            text = if text.is_empty() { cause } else { format!("{text}: {cause}") };
+        }
+    }
+    match code {
+        Some(code) if !text.contains(code) => format!("{text} [{code}]"),
+        _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::told;
+    use anyhow::Context as _;
+
+    #[test]
+    fn no_cause_is_told_twice_and_the_code_stands_once() {
+        let io = || std::io::Error::other("no such file");
+        let telling = anyhow::anyhow!(io()).context("read a: no such file");
+        assert_eq!(told(&telling, Some("KOUAN-X")), "read a: no such file [KOUAN-X]");
+        let silent = Err::<(), _>(io()).context("read a").unwrap_err();
+        assert_eq!(told(&silent, None), "read a: no such file");
+        assert_eq!(told(&anyhow::anyhow!("x [KOUAN-X]"), Some("KOUAN-X")), "x [KOUAN-X]");
+    }
 }

@@ -1,5 +1,7 @@
 //! Exit codes: a contract with scripts.
 
+use kouan_journal::JournalError;
+use kouan_kernel::KernelError;
 use kouan_kernel::config::ConfigError;
 use kouan_sdk::ErrorKind;
 use std::process::ExitCode;
@@ -38,17 +40,14 @@ pub struct WrongUsage(pub String);
 
 /// How a command ends that failed with `error`.
 pub fn of(error: &anyhow::Error) -> Exit {
+    if let Some((kind, _)) = named(error) {
+        return match kind {
+            ErrorKind::Config => Exit::Config,
+            ErrorKind::Unavailable | ErrorKind::Timeout => Exit::Unreachable,
+            _ => Exit::NotRight,
+        };
+    }
     for cause in error.chain() {
-        if let Some(error) = cause.downcast_ref::<kouan_sdk::Error>() {
-            return match error.kind {
-                ErrorKind::Config => Exit::Config,
-                ErrorKind::Unavailable | ErrorKind::Timeout => Exit::Unreachable,
-                _ => Exit::NotRight,
-            };
-        }
-        if cause.is::<ConfigError>() {
-            return Exit::Config;
-        }
         if cause.is::<WrongUsage>() {
             return Exit::Usage;
         }
@@ -60,6 +59,31 @@ pub fn of(error: &anyhow::Error) -> Exit {
         }
     }
     Exit::NotRight
+}
+
+/// A path that leads nowhere is the configuration's fault; what else a file refuses may pass.
+fn of_file(error: &std::io::Error) -> ErrorKind {
+    match error.kind() {
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::IsADirectory => ErrorKind::Config,
+        _ => ErrorKind::Unavailable,
+    }
+}
+
+/// Kind and catalogue code of the first named error among the causes.
+pub fn named(error: &anyhow::Error) -> Option<(ErrorKind, &str)> {
+    error.chain().find_map(|cause| {
+        let of_plugin = cause.downcast_ref::<kouan_sdk::Error>().map(|error| (error.kind, &*error.code));
+        let of_config = || cause.downcast_ref::<ConfigError>().map(|error| (ErrorKind::Config, error.code));
+        // A transparent error hides the one that it stands for from the chain.
+        let of_kernel = || match cause.downcast_ref::<KernelError>()? {
+            KernelError::Config(error) => Some((ErrorKind::Config, error.code)),
+            KernelError::Journal(error) => Some((error.kind(), error.code())),
+            KernelError::Io { source, .. } => Some((of_file(source), "KOUAN-KERNEL-FILE")),
+            _ => None,
+        };
+        let of_journal = || cause.downcast_ref::<JournalError>().map(|error| (error.kind(), error.code()));
+        of_plugin.or_else(of_config).or_else(of_kernel).or_else(of_journal)
+    })
 }
 
 #[cfg(test)]
@@ -77,6 +101,9 @@ mod tests {
         assert_eq!(of_kind(ErrorKind::Timeout), Exit::Unreachable);
         assert_eq!(of_kind(ErrorKind::Invalid), Exit::NotRight);
         assert_eq!(of(&wrapped(WrongUsage("x".into()).into())), Exit::Usage);
+        let of_journal = |error: JournalError| of(&wrapped(KernelError::Journal(error).into()));
+        assert_eq!(of_journal(JournalError::InUse { path: "x".into() }), Exit::Unreachable);
+        assert_eq!(of_journal(JournalError::NotAJournal { path: "x".into() }), Exit::Config);
         let pipe = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
         assert_eq!(of(&wrapped(pipe.into())), Exit::Done);
         assert_eq!(of(&anyhow::anyhow!("x")), Exit::NotRight);

@@ -33,7 +33,8 @@ pub fn run(_args: &Args, app: &App) -> anyhow::Result<Exit> {
             Err(error) => {
                 let still =
                     app.lang.pick("新配置有误，继续按旧配置运行", "the new configuration is wrong; the old one stays");
-                app.say(format_args!("{still}: {error:#}"));
+                app.say(still);
+                app.fail(&error);
             }
         }
     }
