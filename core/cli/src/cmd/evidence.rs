@@ -20,6 +20,8 @@ pub struct Args {
 enum Act {
     Verify {
         file: Option<PathBuf>,
+        #[arg(long, value_name = "CERT")]
+        signer: Vec<PathBuf>,
     },
     Export {
         #[arg(long, short)]
@@ -30,15 +32,24 @@ enum Act {
 /// Verifies or exports.
 pub fn run(args: &Args, app: &App) -> anyhow::Result<Exit> {
     match &args.act {
-        Act::Verify { file } => verify(app, file.as_ref()),
+        Act::Verify { file, signer } => verify(app, file.as_ref(), &believed(signer)?),
         Act::Export { output } => export(app, output.as_ref()),
     }
 }
 
-fn verify(app: &App, export: Option<&PathBuf>) -> anyhow::Result<Exit> {
+fn believed(files: &[PathBuf]) -> anyhow::Result<Vec<Certificate>> {
+    let read = |file: &PathBuf| {
+        let wrong = |why: String| WrongUsage(format!("{}: {why}", file.display()));
+        let text = std::fs::read_to_string(file).map_err(|e| wrong(e.to_string()))?;
+        Ok(Certificate::from_pem(&text).map_err(|e| wrong(e.to_string()))?)
+    };
+    files.iter().map(read).collect()
+}
+
+fn verify(app: &App, export: Option<&PathBuf>, believed: &[Certificate]) -> anyhow::Result<Exit> {
     let mut signers = BTreeSet::new();
     let mut signed = |head: &SignedHead| {
-        signers.insert(signer(head)?);
+        signers.insert(signer(head, believed)?);
         Ok(())
     };
     let found = match export {
@@ -60,13 +71,18 @@ fn verify(app: &App, export: Option<&PathBuf>) -> anyhow::Result<Exit> {
 }
 
 /// Whose signature the head bears, if it is one. The certificate stands inside the head, so anybody may have signed:
-/// whether it is the gateway's is for the reader of the report, who is told the name.
-fn signer(head: &SignedHead) -> Result<String, String> {
+/// whether it is the gateway's is for the reader of the report, who is told the name, or says beforehand whom to believe.
+fn signer(head: &SignedHead, believed: &[Certificate]) -> Result<String, String> {
     let certificate = Certificate::from_der(&head.certificate).map_err(|e| e.to_string())?;
     let key = certificate.sm2_key().ok_or("the head is not signed with an SM2 key")?;
     let signature = RawSignature::from_slice(&head.signature).map_err(|e| e.to_string())?;
     key.verify(DEFAULT_USER_ID, head.hash.as_bytes(), &signature).map_err(|e| e.to_string())?;
-    Ok(format!("{} ({})", certificate.subject(), certificate.serial()))
+    let name = format!("{} ({})", certificate.subject(), certificate.serial());
+    if believed.is_empty() || believed.iter().any(|one| one.der() == certificate.der()) {
+        Ok(name)
+    } else {
+        Err(format!("signed by {name}, who is none of --signer"))
+    }
 }
 
 fn report(app: &App, found: &Verification, signers: &BTreeSet<String>) -> anyhow::Result<()> {
