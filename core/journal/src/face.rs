@@ -83,7 +83,7 @@ pub trait Journal: Send + Sync {
     ) -> Result<Vec<std::result::Result<ActDone, Reason>>>;
 
     // queries (own read connections; never wait for the writer)
-    /// Messages, newest first.
+    /// Messages, newest first: by number; by time of receipt where nothing but a time is asked for.
     fn list(&self, filter: &Filter) -> Result<Vec<MessageSummary>>;
     /// All that is known of one message.
     fn detail(&self, id: MessageId) -> Result<Option<MessageDetail>>;

@@ -527,7 +527,7 @@ pub struct Filter {
     pub since: Option<Timestamp>,
     /// Received before this moment.
     pub until: Option<Timestamp>,
-    /// Numbers below this one (paging, newest first).
+    /// What follows this one in the list (paging).
     pub before: Option<MessageId>,
     /// At the most so many; 0 = 100.
     pub limit: usize,

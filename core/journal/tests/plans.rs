@@ -38,6 +38,8 @@ fn nothing_walks_through_a_hundred_thousand_messages() {
 fn questions(journal: &SqliteJournal, now: Timestamp) {
     let any = Filter::default();
     let late = now.plus_millis(1_000_000_000);
+    // Copies were received a second later each.
+    let middle = now.plus_millis(TIMES as i64 / 2 * 1000);
     let asked = [
         ("newest", any.clone(), QUESTION),
         ("key", Filter { key: Some("FILL000000123-77".into()), ..any.clone() }, QUESTION),
@@ -50,13 +52,16 @@ fn questions(journal: &SqliteJournal, now: Timestamp) {
         ("no such business", Filter { business: Some("none".into()), ..any.clone() }, QUESTION),
         ("deep page", Filter { before: Some(MessageId(1000)), ..any.clone() }, QUESTION),
         ("later than all", Filter { since: Some(late), ..any.clone() }, QUESTION),
-        ("all times", Filter { until: Some(late), ..any.clone() }, BY_TIME),
+        ("all times", Filter { until: Some(late), ..any.clone() }, QUESTION),
+        ("older half", Filter { until: Some(middle), ..any.clone() }, QUESTION),
+        ("newer half", Filter { since: Some(middle), ..any.clone() }, QUESTION),
+        ("older half, a page", Filter { until: Some(middle), before: Some(MessageId(5_300)), ..any.clone() }, QUESTION),
         ("refused of all times", Filter { delivery: Some(Delivery::Refused), until: Some(late), ..any }, BY_TIME),
     ];
     for (what, filter, limit) in &asked {
         let mut found = 0;
         within(*limit, what, || found = journal.list(filter).unwrap().len());
-        let some = ["newest", "key", "file", "sent", "deep page", "all times"].contains(what);
+        let some = ["newest", "key", "file", "sent", "deep page", "all times"].contains(what) || what.contains("half");
         assert_eq!(found > 0, some, "{what} found {found}");
     }
     within(QUESTION, "detail", || assert!(journal.detail(MessageId(50_123)).unwrap().is_some()));

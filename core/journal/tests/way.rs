@@ -499,6 +499,26 @@ fn opening_keeps_its_promises() {
 }
 
 #[test]
+fn pages_of_a_time_range_leave_nothing_out_when_the_clock_goes_back() {
+    let bench = Bench::new();
+    let start = bench.clock_now();
+    // Received at 1, 2, 3, 4, then again at 2, 3, 4, 5 seconds.
+    for n in 1..=8 {
+        bench.clock.advance(if n == 5 { -2000 } else { 1000 });
+        take(&bench.journal, &format!("T{n}"), b"<t/>").unwrap();
+    }
+    let mut filter = Filter { until: Some(start.plus_millis(4_500)), limit: 3, ..Filter::default() };
+    let mut pages = Vec::new();
+    loop {
+        let page: Vec<_> = bench.journal.list(&filter).unwrap().into_iter().map(|m| m.id).collect();
+        let Some(last) = page.last() else { break };
+        filter.before = Some(*last);
+        pages.push(page.iter().map(|id| id.0).collect::<Vec<_>>());
+    }
+    assert_eq!(pages, [vec![7, 4, 6], vec![3, 5, 2], vec![1]]);
+}
+
+#[test]
 fn lists_find_by_anything() {
     let bench = Bench::new();
     let start = bench.clock_now();
