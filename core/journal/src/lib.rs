@@ -34,6 +34,7 @@ mod schema;
 mod sending;
 mod state;
 mod store;
+mod tallies;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod tx;

@@ -12,6 +12,7 @@ use crate::model::{
 use crate::parts::read_state;
 use crate::sending;
 use crate::store::SqliteJournal;
+use crate::tallies::Tallies;
 use crate::tx::reason;
 use kouan_sdk::Timestamp;
 use kouan_sdk::business::Key;
@@ -289,22 +290,17 @@ fn receipts(conn: &Connection, query: &str, values: &[i64]) -> Result<Vec<Receip
 }
 
 fn counts(conn: &Connection) -> Result<Counts> {
-    let mut counts = Counts::default();
-    tally(conn, "SELECT delivery, COUNT(*) FROM messages GROUP BY delivery", &mut counts.by_delivery)?;
-    tally(conn, "SELECT outcome, COUNT(*) FROM messages GROUP BY outcome", &mut counts.by_outcome)?;
-    let mut holds = [0; 3];
-    tally(conn, "SELECT hold, COUNT(*) FROM messages WHERE hold <> 0 GROUP BY hold", &mut holds)?;
-    let mut inbound = [0; 5];
-    tally(conn, "SELECT state, COUNT(*) FROM inbound GROUP BY state", &mut inbound)?;
-    counts.parked = holds[1];
-    counts.overdue = holds[2];
+    let tallies = Tallies::read(conn)?;
+    let (mut counts, mut inbound) = (Counts::default(), [0; STATES.len()]);
+    tallies.fill("delivery", &mut counts.by_delivery);
+    tallies.fill("outcome", &mut counts.by_outcome);
+    tallies.fill("inbound", &mut inbound);
+    counts.parked = tallies.of("hold", Hold::Parked as i64);
+    counts.overdue = tallies.of("hold", Hold::Overdue as i64);
     counts.inbound = inbound.iter().sum();
     counts.unmatched = inbound[1];
     counts.quarantined = inbound[3];
-    let pending: i64 = conn
-        .prepare_cached("SELECT COUNT(*) FROM effects INDEXED BY effects_pending WHERE done_at IS NULL")?
-        .query_row([], |row| row.get(0))?;
-    counts.pending_effects = pending.unsigned_abs();
+    counts.pending_effects = tallies.of("effects", 0);
     // The lowest number of each waiting state: numbers follow the order of arrival.
     let oldest: Option<i64> = conn
         .prepare_cached(
@@ -315,17 +311,4 @@ fn counts(conn: &Connection) -> Result<Counts> {
         .query_row([], |row| row.get(0))?;
     counts.oldest_waiting = oldest.map(Timestamp::from_millis);
     Ok(counts)
-}
-
-/// Rows of (number, count) into a table by number.
-fn tally(conn: &Connection, query: &str, table: &mut [u64]) -> Result<()> {
-    let mut statement = conn.prepare_cached(query)?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let number: i64 = row.get(0)?;
-        if let Some(slot) = usize::try_from(number).ok().and_then(|number| table.get_mut(number)) {
-            *slot = row.get::<_, i64>(1)?.unsigned_abs();
-        }
-    }
-    Ok(())
 }

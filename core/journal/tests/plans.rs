@@ -22,6 +22,9 @@ const QUESTION: u64 = 60_000;
 /// A time range that holds many is counted up to a limit of its own (20,000), and only then.
 const BY_TIME: u64 = 200_000;
 
+/// What all is counted by; fewer than one step for each message.
+const COUNTS: u64 = 2_000;
+
 /// One message's step from state to state, with its events and digests.
 const STEP: u64 = 20_000;
 
@@ -64,6 +67,7 @@ fn questions(journal: &SqliteJournal, now: Timestamp) {
         let some = ["newest", "key", "file", "sent", "deep page", "all times"].contains(what) || what.contains("half");
         assert_eq!(found > 0, some, "{what} found {found}");
     }
+    within(COUNTS, "counts", || assert_eq!(journal.counts().unwrap().by_delivery[5], (FILLED * TIMES) as u64));
     within(QUESTION, "detail", || assert!(journal.detail(MessageId(50_123)).unwrap().is_some()));
     within(QUESTION, "timeline", || drop(journal.timeline(MessageId(300)).unwrap()));
     within(STEP, "unchecked", || assert!(journal.unchecked(MessageId(0), 64, 1 << 20).unwrap().is_empty()));
