@@ -32,6 +32,7 @@ mod queries;
 pub mod retention;
 mod schema;
 mod sending;
+mod sources;
 mod state;
 mod store;
 mod tallies;

@@ -39,7 +39,7 @@ pub struct EffectId(pub i64);
 pub struct NewMessage {
     /// Name of the site it came from.
     pub site: String,
-    /// Stable over redelivery; the same one again is dropped.
+    /// Stable over redelivery; the same one again with the same bytes is dropped.
     pub source_id: String,
     /// File name as the site gave it; its stem is the site's own name for the message.
     pub file_name: String,
