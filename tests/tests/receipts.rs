@@ -108,6 +108,7 @@ fn a_receipt_of_nobody_lies_in_others() {
 fn retry_quarantine(gateway: &Gateway) {
     let act = OperatorAct {
         act: Act::RetryQuarantine,
+        part: None,
         operator: "张三".into(),
         reason: "证书已更换".into(),
         repeats: kouan_journal::Repeats::WireId,

@@ -487,6 +487,9 @@ pub enum Act {
 pub struct OperatorAct {
     /// What.
     pub act: Act,
+    /// Wire id or name of the one part meant; only a doubt is settled part by part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<String>,
     /// Who, as the system knows them.
     pub operator: String,
     /// Why; required.

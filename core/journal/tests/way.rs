@@ -544,6 +544,52 @@ fn a_receipt_of_the_document_leaves_the_doubt_of_its_attachment_to_the_operator(
 }
 
 #[test]
+fn one_part_in_doubt_is_settled_without_the_others() {
+    let bench = Bench::new();
+    let id = take(&bench.journal, "E1", b"<e1/>").unwrap();
+    let attachment = |name, n: u8| part(name, PartPayload::Bytes(vec![n]), vec![0], false);
+    let document = part("document", PartPayload::Body, vec![], true);
+    let parts = vec![document, attachment("a.pdf", 1), attachment("b.pdf", 2), attachment("b.pdf", 3)];
+    bench.journal.record_checks(vec![ready(id, report("E1"), parts)]).unwrap();
+    send_all(&bench.journal, Repeats::None, &confirmed()).unwrap();
+    for _ in 0..3 {
+        send_all(&bench.journal, Repeats::None, &unknown(bench.clock_now())).unwrap();
+    }
+    let parts = || bench.journal.detail(id).unwrap().unwrap().parts;
+    let states = || -> Vec<_> { parts().iter().map(|part| part.state.delivery).collect() };
+    let wire_ids: Vec<_> = parts().into_iter().map(|part| part.wire_id).collect();
+    let settle = |what: Act, part: &str, dry: bool| {
+        let wanted = OperatorAct { part: Some(part.to_owned()), ..act(what) };
+        bench.journal.act(&[id], &wanted, dry).unwrap().remove(0)
+    };
+    use Delivery::{InDoubt, Ready, Sent};
+    assert_eq!(states(), [Sent, InDoubt, InDoubt, InDoubt]);
+    let refused = |done: Result<ActDone, Reason>| done.unwrap_err().code;
+    assert_eq!(refused(settle(Act::ResolveSent, "c.pdf", false)), "KOUAN-JOURNAL-WHICH-PART");
+    assert_eq!(refused(settle(Act::ResolveSent, "b.pdf", false)), "KOUAN-JOURNAL-WHICH-PART", "there are two");
+    assert_eq!(refused(settle(Act::Skip, "a.pdf", false)), "KOUAN-JOURNAL-ACT-NOT-ALLOWED");
+    settle(Act::ResolveSent, "a.pdf", true).unwrap();
+    assert_eq!(states(), [Sent, InDoubt, InDoubt, InDoubt], "nothing is changed so far");
+
+    settle(Act::ResolveSent, "a.pdf", false).unwrap();
+    assert_eq!(states(), [Sent, Sent, InDoubt, InDoubt]);
+    settle(Act::ResolveNotSent, &wire_ids[3], false).unwrap();
+    assert_eq!(states(), [Sent, Sent, InDoubt, Ready]);
+    let no_longer = settle(Act::ResolveSent, &wire_ids[3], false).unwrap_err();
+    assert_eq!(no_longer.code, "KOUAN-JOURNAL-ACT-NOT-ALLOWED");
+    assert!(no_longer.text.contains(&wire_ids[3]) && no_longer.text.contains("ready"), "{}", no_longer.text);
+    // A receipt of the document says nothing of its attachments, and all of the document.
+    bench.receive("w1", receipt(&[("ClientNo", "E1")], 10, Outcome::Accepted));
+    assert_eq!(refused(settle(Act::ResolveNotSent, "document", false)), "KOUAN-JOURNAL-RECEIPT-PROVES");
+    settle(Act::ResolveNotSent, &wire_ids[2], false).unwrap();
+    assert_eq!(states(), [Sent, Sent, Ready, Ready]);
+    let settled = bench.journal.timeline(id).unwrap();
+    let settled: Vec<_> = settled.iter().filter(|e| e.kind.starts_with("resolved")).map(|e| e.part.unwrap()).collect();
+    assert_eq!(settled, [1, 3, 2].map(|n: usize| parts()[n].id), "the evidence names each part");
+    bench.assert_sound();
+}
+
+#[test]
 fn an_operator_beside_a_running_gateway_writes_into_the_same_chain() {
     let bench = Bench::new();
     let id = bench.ready("C1", "C1");
