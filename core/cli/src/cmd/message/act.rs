@@ -34,24 +34,27 @@ pub struct ResolveArgs {
     sent: bool,
     #[arg(long)]
     not_sent: bool,
+    /// Wire id or name of one part.
+    #[arg(long)]
+    part: Option<String>,
 }
 
 /// Sends again, under the same identity or as a new message.
 pub fn resend(app: &App, args: &ResendArgs) -> anyhow::Result<Exit> {
-    act(app, &args.common, if args.as_new { Act::ResendAsNew } else { Act::Resend })
+    act(app, &args.common, if args.as_new { Act::ResendAsNew } else { Act::Resend }, None)
 }
 
 /// Holds.
 pub fn park(app: &App, args: &Args) -> anyhow::Result<Exit> {
-    act(app, args, Act::Park)
+    act(app, args, Act::Park, None)
 }
 
 /// Gives up.
 pub fn skip(app: &App, args: &Args) -> anyhow::Result<Exit> {
-    act(app, args, Act::Skip)
+    act(app, args, Act::Skip, None)
 }
 
-/// Settles a doubt.
+/// Settles a doubt: of all parts that are in doubt, or of one.
 pub fn resolve(app: &App, args: &ResolveArgs) -> anyhow::Result<Exit> {
     let wanted = match (args.sent, args.not_sent) {
         (true, false) => Act::ResolveSent,
@@ -61,10 +64,10 @@ pub fn resolve(app: &App, args: &ResolveArgs) -> anyhow::Result<Exit> {
             return Err(WrongUsage(missing.to_owned()).into());
         }
     };
-    act(app, &args.common, wanted)
+    act(app, &args.common, wanted, args.part.clone())
 }
 
-fn act(app: &App, args: &Args, act: Act) -> anyhow::Result<Exit> {
+fn act(app: &App, args: &Args, act: Act, part: Option<String>) -> anyhow::Result<Exit> {
     if args.reason.trim().is_empty() {
         let missing = app.lang.pick("原因（--reason）不能为空", "--reason must not be empty");
         return Err(WrongUsage(missing.to_owned()).into());
@@ -76,7 +79,8 @@ fn act(app: &App, args: &Args, act: Act) -> anyhow::Result<Exit> {
         // Several attempts may bear one key; the newest is meant.
         ids.extend(super::find(app, &journal, name)?.first().map(|found| found.id));
     }
-    let wanted = OperatorAct { act, operator: operator(), reason: args.reason.clone(), repeats: config.window.repeats };
+    let (reason, repeats) = (args.reason.clone(), config.window.repeats);
+    let wanted = OperatorAct { act, part, operator: operator(), reason, repeats };
     let mut exit = Exit::Done;
     for (id, result) in ids.iter().zip(&Journal::act(&journal, &ids, &wanted, args.dry_run)?) {
         match result {
