@@ -51,6 +51,11 @@ pub fn skip(app: &App, args: &Args) -> anyhow::Result<Exit> {
     act(app, args, Act::Skip)
 }
 
+/// Takes the overdue mark and the alarms off.
+pub fn acknowledge(app: &App, args: &Args) -> anyhow::Result<Exit> {
+    act(app, args, Act::Acknowledge)
+}
+
 /// Settles a doubt.
 pub fn resolve(app: &App, args: &ResolveArgs) -> anyhow::Result<Exit> {
     let wanted = match (args.sent, args.not_sent) {
