@@ -1,9 +1,11 @@
 //! `kouan config`: the configuration, checked, shown, described.
 
+mod schema;
+
 use crate::app::{self, App};
 use crate::bundled;
 use crate::exit::{self, Exit};
-use kouan_kernel::{Config, Gateway};
+use kouan_kernel::Gateway;
 use kouan_sdk::{Clock, SystemClock, catalogue};
 use std::sync::Arc;
 
@@ -26,7 +28,7 @@ pub fn run(args: &Args, app: &App) -> anyhow::Result<Exit> {
         Act::Check => check(app),
         Act::Show => show(app),
         Act::Schema => {
-            app.print_json(&schemars::schema_for!(Config))?;
+            app.print_json(&schema::whole(&bundled::registry()?)?)?;
             Ok(Exit::Done)
         }
     }

@@ -31,6 +31,7 @@ enum Command {
     Park(act::Args),
     Skip(act::Args),
     Resolve(act::ResolveArgs),
+    Acknowledge(act::Args),
     Alarms(alarms::Args),
     Quarantined(quarantined::Args),
 }
@@ -88,6 +89,7 @@ pub fn run(args: &Args, app: &App) -> anyhow::Result<Exit> {
         Command::Park(args) => act::park(app, args),
         Command::Skip(args) => act::skip(app, args),
         Command::Resolve(args) => act::resolve(app, args),
+        Command::Acknowledge(args) => act::acknowledge(app, args),
         Command::Alarms(args) => alarms::run(app, args),
         Command::Quarantined(args) => quarantined::run(app, args),
     }

@@ -54,6 +54,11 @@ pub fn skip(app: &App, args: &Args) -> anyhow::Result<Exit> {
     act(app, args, Act::Skip, None)
 }
 
+/// Takes the overdue mark and the alarms off.
+pub fn acknowledge(app: &App, args: &Args) -> anyhow::Result<Exit> {
+    act(app, args, Act::Acknowledge, None)
+}
+
 /// Settles a doubt: of all parts that are in doubt, or of one.
 pub fn resolve(app: &App, args: &ResolveArgs) -> anyhow::Result<Exit> {
     let wanted = match (args.sent, args.not_sent) {

@@ -55,8 +55,14 @@ fn acknowledge(app: &App, numbers: &[i64], reason: &str) -> anyhow::Result<Exit>
     for &number in numbers {
         let stood = journal.acknowledge_alarm(number, &operator(), reason).map_err(Error::from)?;
         if !stood {
-            app.say(format_args!("{number}: {}", app.lang.pick("没有这条未确认的告警", "no such alarm stands")));
             exit = Exit::NotRight;
+        }
+        match (app.json, stood) {
+            (true, _) => app.print(serde_json::json!({ "alarm": number, "acknowledged": stood }))?,
+            (false, true) => app.print(format!("{number}: {}", app.lang.pick("已确认", "taken off")))?,
+            (false, false) => {
+                app.say(format_args!("{number}: {}", app.lang.pick("没有这条未确认的告警", "no such alarm stands")));
+            }
         }
     }
     Ok(exit)
