@@ -1,6 +1,6 @@
 //! Exit codes: a contract with scripts.
 
-use kouan_kernel::config::ConfigError;
+use crate::failure;
 use kouan_sdk::ErrorKind;
 use std::process::ExitCode;
 
@@ -38,17 +38,13 @@ pub struct WrongUsage(pub String);
 
 /// How a command ends that failed with `error`.
 pub fn of(error: &anyhow::Error) -> Exit {
+    match failure::named(error) {
+        Some((_, ErrorKind::Config)) => return Exit::Config,
+        Some((_, ErrorKind::Unavailable | ErrorKind::Timeout)) => return Exit::Unreachable,
+        Some(_) => return Exit::NotRight,
+        None => {}
+    }
     for cause in error.chain() {
-        if let Some(error) = cause.downcast_ref::<kouan_sdk::Error>() {
-            return match error.kind {
-                ErrorKind::Config => Exit::Config,
-                ErrorKind::Unavailable | ErrorKind::Timeout => Exit::Unreachable,
-                _ => Exit::NotRight,
-            };
-        }
-        if cause.is::<ConfigError>() {
-            return Exit::Config;
-        }
         if cause.is::<WrongUsage>() {
             return Exit::Usage;
         }
