@@ -2,6 +2,7 @@
 
 use crate::cli::Global;
 use crate::exit::{self, Exit};
+use crate::failure;
 use crate::lang::Lang;
 use kouan_kernel::Config;
 use kouan_kernel::config::{self, ConfigError};
@@ -53,9 +54,8 @@ impl App {
     pub fn fail(&self, error: &anyhow::Error) -> Exit {
         let exit = exit::of(error);
         if exit != Exit::Done {
-            let code = exit::named(error).map(|(_, code)| code);
-            self.say(format_args!("{}: {}", self.lang.pick("错误", "error"), told(error, code)));
-            if let Some(entry) = code.and_then(catalogue::lookup) {
+            self.say(format_args!("{}: {}", self.lang.pick("错误", "error"), failure::text(error)));
+            if let Some(entry) = failure::named(error).and_then(|(code, _)| catalogue::lookup(code)) {
                 self.say(format_args!("  {}", self.lang.pick(&entry.cause_zh, &entry.cause_en)));
                 self.say(format_args!("  {}", self.lang.pick(&entry.repair_zh, &entry.repair_en)));
             }
@@ -93,36 +93,5 @@ impl App {
             return Ok(None);
         }
         self.config().map(Some)
-    }
-}
-
-/// The causes in one line, none told twice, the code at the end.
-pub fn told(error: &anyhow::Error, code: Option<&str>) -> String {
-    let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        // Some errors tell their cause themselves.
-        if !text.contains(&cause) {
-            text = if text.is_empty() { cause } else { format!("{text}: {cause}") };
-        }
-    }
-    match code {
-        Some(code) if !text.contains(code) => format!("{text} [{code}]"),
-        _ => text,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::told;
-    use anyhow::Context as _;
-
-    #[test]
-    fn no_cause_is_told_twice_and_the_code_stands_once() {
-        let io = || std::io::Error::other("no such file");
-        let telling = anyhow::anyhow!(io()).context("read a: no such file");
-        assert_eq!(told(&telling, Some("KOUAN-X")), "read a: no such file [KOUAN-X]");
-        let silent = Err::<(), _>(io()).context("read a").unwrap_err();
-        assert_eq!(told(&silent, None), "read a: no such file");
-        assert_eq!(told(&anyhow::anyhow!("x [KOUAN-X]"), Some("KOUAN-X")), "x [KOUAN-X]");
     }
 }

@@ -1,8 +1,6 @@
 //! Exit codes: a contract with scripts.
 
-use kouan_journal::JournalError;
-use kouan_kernel::KernelError;
-use kouan_kernel::config::ConfigError;
+use crate::failure;
 use kouan_sdk::ErrorKind;
 use std::process::ExitCode;
 
@@ -40,12 +38,11 @@ pub struct WrongUsage(pub String);
 
 /// How a command ends that failed with `error`.
 pub fn of(error: &anyhow::Error) -> Exit {
-    if let Some((kind, _)) = named(error) {
-        return match kind {
-            ErrorKind::Config => Exit::Config,
-            ErrorKind::Unavailable | ErrorKind::Timeout => Exit::Unreachable,
-            _ => Exit::NotRight,
-        };
+    match failure::named(error) {
+        Some((_, ErrorKind::Config)) => return Exit::Config,
+        Some((_, ErrorKind::Unavailable | ErrorKind::Timeout)) => return Exit::Unreachable,
+        Some(_) => return Exit::NotRight,
+        None => {}
     }
     for cause in error.chain() {
         if cause.is::<WrongUsage>() {
@@ -61,35 +58,12 @@ pub fn of(error: &anyhow::Error) -> Exit {
     Exit::NotRight
 }
 
-/// A path that leads nowhere is the configuration's fault; what else a file refuses may pass.
-fn of_file(error: &std::io::Error) -> ErrorKind {
-    match error.kind() {
-        std::io::ErrorKind::NotFound | std::io::ErrorKind::IsADirectory => ErrorKind::Config,
-        _ => ErrorKind::Unavailable,
-    }
-}
-
-/// Kind and catalogue code of the first named error among the causes.
-pub fn named(error: &anyhow::Error) -> Option<(ErrorKind, &str)> {
-    error.chain().find_map(|cause| {
-        let of_plugin = cause.downcast_ref::<kouan_sdk::Error>().map(|error| (error.kind, &*error.code));
-        let of_config = || cause.downcast_ref::<ConfigError>().map(|error| (ErrorKind::Config, error.code));
-        // A transparent error hides the one that it stands for from the chain.
-        let of_kernel = || match cause.downcast_ref::<KernelError>()? {
-            KernelError::Config(error) => Some((ErrorKind::Config, error.code)),
-            KernelError::Journal(error) => Some((error.kind(), error.code())),
-            KernelError::Io { source, .. } => Some((of_file(source), "KOUAN-KERNEL-FILE")),
-            _ => None,
-        };
-        let of_journal = || cause.downcast_ref::<JournalError>().map(|error| (error.kind(), error.code()));
-        of_plugin.or_else(of_config).or_else(of_kernel).or_else(of_journal)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use anyhow::Context as _;
+    use kouan_journal::JournalError;
+    use kouan_kernel::KernelError;
     use kouan_sdk::Error;
 
     #[test]

@@ -14,6 +14,7 @@ mod data;
 mod draw;
 mod exit;
 mod explanation;
+mod failure;
 mod files;
 mod journal;
 mod lang;

@@ -2,9 +2,10 @@
 
 mod schema;
 
-use crate::app::{self, App};
+use crate::app::App;
 use crate::bundled;
 use crate::exit::{self, Exit};
+use crate::failure;
 use kouan_kernel::Gateway;
 use kouan_sdk::{Clock, SystemClock, catalogue};
 use std::sync::Arc;
@@ -42,10 +43,10 @@ fn check(app: &App) -> anyhow::Result<Exit> {
             app.print(format!("{file}: {}", app.lang.pick("配置正确", "the configuration is right")))?;
         }
         (Err(error), true) => {
-            let named = exit::named(&error).map(|(_, code)| code);
+            let named = failure::named(&error).map(|(code, _)| code);
             let entry = named.and_then(catalogue::lookup);
             let told = serde_json::json!({ "file": file.to_string(), "ok": false, "code": named,
-                "message": app::told(&error, None), "catalogue": entry });
+                "message": failure::causes(&error), "catalogue": entry });
             app.print(told)?;
             return Ok(exit::of(&error));
         }

@@ -58,7 +58,8 @@ fn retry(app: &App, reason: &str) -> anyhow::Result<Exit> {
     let journal = journal::operate(&config)?;
     let count = Journal::counts(&journal)?.quarantined;
     let repeats = config.window.repeats;
-    let act = OperatorAct { act: Act::RetryQuarantine, operator: operator(), reason: reason.to_owned(), repeats };
+    let act =
+        OperatorAct { act: Act::RetryQuarantine, part: None, operator: operator(), reason: reason.to_owned(), repeats };
     Journal::act(&journal, &[], &act, false)?;
     app.print(match app.json {
         true => serde_json::json!({ "retried": count }).to_string(),
