@@ -28,9 +28,16 @@ pub fn whole(registry: &Registry) -> anyhow::Result<Value> {
             for (name, inner) in own["$defs"].as_object().into_iter().flatten() {
                 schema["$defs"][format!("{prefix}{name}")] = inner.clone();
             }
+            let mut keys = own["properties"].take();
+            if let (Some(keys), Some(taken)) =
+                (keys.as_object_mut(), schema["$defs"][definition]["properties"].as_object())
+            {
+                // The gateway reads these itself; they never reach the plugin.
+                keys.retain(|key, _| !taken.contains_key(key));
+            }
             cases.push(json!({
                 "if": { "properties": { key: { "const": id } }, "required": [key] },
-                "then": { "properties": own["properties"], "required": own.get("required").unwrap_or(&json!([])) },
+                "then": { "properties": keys, "required": own.get("required").unwrap_or(&json!([])) },
             }));
         }
         schema["$defs"][definition]["allOf"] = cases.into();
