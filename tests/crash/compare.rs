@@ -114,7 +114,7 @@ impl<'a> Facts<'a> {
 fn ends_of_files(facts: &Facts<'_>) -> Vec<String> {
     let end = |message: &MessageDetail| match message.summary.delivery {
         Delivery::Sent => "SentBox",
-        Delivery::Refused => "FailBox",
+        Delivery::Refused | Delivery::Skipped => "FailBox",
         _ => "no end",
     };
     let of_messages =
@@ -136,7 +136,7 @@ fn ends_of_files(facts: &Facts<'_>) -> Vec<String> {
     differences
 }
 
-/// Every file is one message, in the state that its content calls for; what was refused has its verdict.
+/// Every file is one message, in the state that its content and the operator call for; what ended here has its verdict.
 fn states(facts: &Facts<'_>) -> Vec<String> {
     let mut differences = Vec::new();
     let mut dropped: BTreeMap<(&str, &str), (usize, bool)> = BTreeMap::new();
@@ -167,9 +167,11 @@ fn states(facts: &Facts<'_>) -> Vec<String> {
             }
         }
     }
-    for number in facts.numbers(Expected::Refused) {
-        let wrong = facts.of_number(number).into_iter().filter(|m| m.summary.delivery != Delivery::Refused);
-        differences.extend(wrong.map(|m| format!("{number} should be refused, and is {:?}", m.summary.delivery)));
+    for (expected, delivery) in [(Expected::Refused, Delivery::Refused), (Expected::GivenUp, Delivery::Skipped)] {
+        for number in facts.numbers(expected) {
+            let wrong = facts.of_number(number).into_iter().filter(|m| m.summary.delivery != delivery);
+            differences.extend(wrong.map(|m| format!("{number} should be {delivery:?}, is {:?}", m.summary.delivery)));
+        }
     }
     differences.extend(verdicts(facts));
     differences
@@ -178,13 +180,14 @@ fn states(facts: &Facts<'_>) -> Vec<String> {
 fn verdicts(facts: &Facts<'_>) -> Vec<String> {
     let reports: BTreeSet<_> =
         facts.files.iter().filter(|file| file.place == "Report").map(|file| file.name.as_str()).collect();
-    let refused = facts.messages.iter().filter(|m| m.summary.delivery == Delivery::Refused);
+    let ended_here = |m: &&MessageDetail| matches!(m.summary.delivery, Delivery::Refused | Delivery::Skipped);
+    let refused = facts.messages.iter().filter(ended_here);
     let refused = refused.map(|m| m.summary.file_name.as_str());
     let set_aside = facts.dropped.iter().filter(|file| file.expected == Expected::SetAside).map(|f| f.name.as_str());
     refused
         .chain(set_aside)
         .filter(|name| !reports.contains(format!("{}.json", stem(name)).as_str()))
-        .map(|name| format!("{name} was refused without a report"))
+        .map(|name| format!("{name} lies in FailBox without a report"))
         .collect()
 }
 
@@ -265,12 +268,19 @@ fn receipts(facts: &Facts<'_>) -> Vec<String> {
         *promised.entry(&receipt.digest).or_default() += 1;
     }
     let mut left = promised.clone();
+    let set_aside = facts.dropped.iter().filter(|file| file.expected == Expected::SetAside);
+    let mut unanswered: BTreeSet<_> = set_aside.map(|file| format!("Failed_{}_", stem(&file.name))).collect();
+    // What was put aside is answered at least once: no journal remembers that it was.
+    let aside: Vec<_> = unanswered.iter().cloned().collect();
     let mut others = 0;
     for file in facts.files.iter().filter(|file| matches!(file.place.as_str(), "InBox" | "Report")) {
         match left.get_mut(file.digest.as_str()) {
             Some(count) => *count -= 1,
-            None if file.place == "InBox" => others += 1,
-            None => {}
+            None if file.place != "InBox" => {}
+            None => match aside.iter().find(|begins| file.name.starts_with(*begins)) {
+                Some(begins) => drop(unanswered.remove(begins)),
+                None => others += 1,
+            },
         }
     }
     let mut differences: Vec<_> = left
@@ -282,6 +292,7 @@ fn receipts(facts: &Facts<'_>) -> Vec<String> {
             format!("{about}: {} promised, {count} too few (or too many, if below 0)", promised[digest])
         })
         .collect();
+    differences.extend(unanswered.iter().map(|begins| format!("put aside, and no {begins}… in InBox")));
     let refused = facts.messages.iter().filter(|m| m.summary.delivery == Delivery::Refused).count();
     if others != refused {
         differences.push(format!("{refused} messages were refused here, and {others} refusals lie in InBox"));
