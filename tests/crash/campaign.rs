@@ -5,6 +5,7 @@ use crate::compare;
 use crate::drops::{Dropped, Expected, MAX_FILE_BYTES, Maker, REJECTED};
 use crate::folders::OUTBOX;
 use crate::mode::Mode;
+use crate::operator;
 use crate::points::{POINTS, Point, When, Who};
 use crate::processes::Process;
 use crate::report::Report;
@@ -44,8 +45,16 @@ pub struct Campaign {
 
 /// What is done to the processes.
 enum Step {
-    Kill { who: &'static [Who], after_ms: u64 },
-    Abort { point: Point, passes: u64 },
+    Kill {
+        who: &'static [Who],
+        after_ms: u64,
+    },
+    Abort {
+        point: Point,
+        passes: u64,
+    },
+    /// The operator gives up a message that waits.
+    GiveUp,
 }
 
 impl fmt::Debug for Step {
@@ -53,6 +62,7 @@ impl fmt::Debug for Step {
         match self {
             Self::Kill { who, after_ms } => write!(f, "kill {who:?} after {after_ms} ms"),
             Self::Abort { point, passes } => write!(f, "{} of {:?} after {passes} passes", point.name, point.who),
+            Self::GiveUp => write!(f, "give one up"),
         }
     }
 }
@@ -96,16 +106,20 @@ impl Campaign {
         let steps = self.plan(&choices, round, report);
         let set_aside = choices.once_in(8, "too big")
             || steps.iter().any(|step| matches!(step, Step::Abort { point, .. } if point.when == When::SetAside));
-        let files = self.maker.round(&choices, &self.dropped, set_aside)?;
+        let mut files = self.maker.round(&choices, &self.dropped, set_aside)?;
+        let mut given_up = None;
         let folder = self.folder.clone();
         let began = Instant::now();
         std::thread::scope(|scope| {
             let dropping = scope.spawn(|| drop_all(&files, &folder, &choices));
-            let killed = steps.iter().try_for_each(|step| self.step(step, report));
+            let killed = steps.iter().try_for_each(|step| self.step(step, &files, &mut given_up, report));
             let dropped = dropping.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             killed.and(dropped)
         })
         .with_context(|| format!("{steps:?}"))?;
+        for file in files.iter_mut().filter(|file| Some(&file.name) == given_up.as_ref()) {
+            file.expected = Expected::GivenUp;
+        }
         self.dropped.extend(files);
         let killed = Instant::now();
         self.settle(report).with_context(|| format!("after {steps:?}"))?;
@@ -145,7 +159,7 @@ impl Campaign {
         let fits = |point: &&Point| match point.when {
             When::Fresh => round == 0,
             When::Inquiry => self.inquires,
-            When::Flow | When::Seldom | When::Doubt | When::SetAside => true,
+            When::Flow | When::Seldom | When::Doubt | When::SetAside | When::GivenUp => true,
         };
         let least = POINTS
             .iter()
@@ -161,8 +175,23 @@ impl Campaign {
         steps
     }
 
-    fn step(&mut self, step: &Step, report: &mut Report) -> anyhow::Result<()> {
+    fn step(
+        &mut self,
+        step: &Step,
+        files: &[Dropped],
+        given_up: &mut Option<String>,
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
         match step {
+            Step::GiveUp => {
+                // Its number must be its own: a copy would go through in its place, or be a duplicate of it.
+                let all = || self.dropped.iter().chain(files);
+                let alone = |number: &str| all().filter(|file| file.number == number).count() == 1;
+                let may = |file: &&Dropped| file.expected == Expected::Concluded && alone(&file.number);
+                let names: Vec<_> = files.iter().filter(may).map(|file| file.name.as_str()).collect();
+                *given_up = operator::give_up(&self.kouan, &self.folder, |name| names.contains(&name))?;
+                report.acts += u64::from(given_up.is_some());
+            }
             Step::Kill { who, after_ms } => {
                 self.start_both()?;
                 std::thread::sleep(Duration::from_millis(*after_ms));
@@ -226,6 +255,12 @@ fn abort_at(choices: &Choices, point: &Point) -> Vec<Step> {
         let before = ["kernel::begun-before-send", "kernel::sent-before-record"];
         let doubt = choices.one_of(&before, "doubt");
         steps.extend(POINTS.iter().find(|p| Some(&p.name) == doubt).map(|p| Step::Abort { point: *p, passes: 0 }));
+    }
+    if point.when == When::GivenUp {
+        // What is ready and was never attempted stays so while nobody runs.
+        let before = POINTS.iter().find(|p| p.name == "kernel::sealed-before-begin");
+        steps.extend(before.map(|p| Step::Abort { point: *p, passes: 0 }));
+        steps.push(Step::GiveUp);
     }
     steps.push(Step::Abort { point: *point, passes });
     steps

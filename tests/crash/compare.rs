@@ -114,7 +114,7 @@ impl<'a> Facts<'a> {
 fn ends_of_files(facts: &Facts<'_>) -> Vec<String> {
     let end = |message: &MessageDetail| match message.summary.delivery {
         Delivery::Sent => "SentBox",
-        Delivery::Refused => "FailBox",
+        Delivery::Refused | Delivery::Skipped => "FailBox",
         _ => "no end",
     };
     let of_messages =
@@ -136,7 +136,7 @@ fn ends_of_files(facts: &Facts<'_>) -> Vec<String> {
     differences
 }
 
-/// Every file is one message, in the state that its content calls for; what was refused has its verdict.
+/// Every file is one message, in the state that its content and the operator call for; what ended here has its verdict.
 fn states(facts: &Facts<'_>) -> Vec<String> {
     let mut differences = Vec::new();
     let mut dropped: BTreeMap<(&str, &str), (usize, bool)> = BTreeMap::new();
@@ -167,9 +167,11 @@ fn states(facts: &Facts<'_>) -> Vec<String> {
             }
         }
     }
-    for number in facts.numbers(Expected::Refused) {
-        let wrong = facts.of_number(number).into_iter().filter(|m| m.summary.delivery != Delivery::Refused);
-        differences.extend(wrong.map(|m| format!("{number} should be refused, and is {:?}", m.summary.delivery)));
+    for (expected, delivery) in [(Expected::Refused, Delivery::Refused), (Expected::GivenUp, Delivery::Skipped)] {
+        for number in facts.numbers(expected) {
+            let wrong = facts.of_number(number).into_iter().filter(|m| m.summary.delivery != delivery);
+            differences.extend(wrong.map(|m| format!("{number} should be {delivery:?}, is {:?}", m.summary.delivery)));
+        }
     }
     differences.extend(verdicts(facts));
     differences
@@ -178,13 +180,14 @@ fn states(facts: &Facts<'_>) -> Vec<String> {
 fn verdicts(facts: &Facts<'_>) -> Vec<String> {
     let reports: BTreeSet<_> =
         facts.files.iter().filter(|file| file.place == "Report").map(|file| file.name.as_str()).collect();
-    let refused = facts.messages.iter().filter(|m| m.summary.delivery == Delivery::Refused);
+    let ended_here = |m: &&MessageDetail| matches!(m.summary.delivery, Delivery::Refused | Delivery::Skipped);
+    let refused = facts.messages.iter().filter(ended_here);
     let refused = refused.map(|m| m.summary.file_name.as_str());
     let set_aside = facts.dropped.iter().filter(|file| file.expected == Expected::SetAside).map(|f| f.name.as_str());
     refused
         .chain(set_aside)
         .filter(|name| !reports.contains(format!("{}.json", stem(name)).as_str()))
-        .map(|name| format!("{name} was refused without a report"))
+        .map(|name| format!("{name} lies in FailBox without a report"))
         .collect()
 }
 

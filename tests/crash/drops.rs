@@ -28,6 +28,8 @@ pub enum Expected {
     Refused,
     /// Not even taken in: put aside by the directory.
     SetAside,
+    /// Given up by the operator before it was ever attempted.
+    GivenUp,
 }
 
 /// A dropped file.
@@ -158,9 +160,13 @@ fn copy(choices: &Choices, files: &[Dropped], index: u64) -> Option<Dropped> {
     Some(Dropped { name: format!("{}-copy{index}.{extension}", of.number), ..of.clone() })
 }
 
-/// The very same file again, long after the first. What was put aside would be put aside under a number.
+/// The very same file again, long after the first. What was put aside would be put aside under a number; what was given
+/// up would go through.
 fn again(choices: &Choices, earlier: &[Dropped]) -> Option<Dropped> {
-    choices.one_of(earlier, "again").filter(|file| file.expected != Expected::SetAside).cloned()
+    choices
+        .one_of(earlier, "again")
+        .filter(|file| !matches!(file.expected, Expected::SetAside | Expected::GivenUp))
+        .cloned()
 }
 
 impl Dropped {

@@ -1,5 +1,6 @@
 //! The operator, who may settle a doubt under `repeats = "none"`: looks into the window's ledger once nothing is on its way
-//! any more, and tells the client by the command line. Nothing else is ever done by hand.
+//! any more, and tells the client by the command line. Who gives a message up is asked for it by a round. Nothing else is
+//! ever done by hand.
 
 use crate::processes;
 use crate::settle::{self, Standing};
@@ -13,6 +14,28 @@ use std::time::{Duration, Instant};
 
 /// So long nothing must have moved before the ledger is believed.
 const QUIET: Duration = Duration::from_millis(150);
+
+/// Gives up the oldest message that was never attempted and whose file `may` be given up; the file's name.
+pub fn give_up(kouan: &Path, folder: &Path, may: impl Fn(&str) -> bool) -> anyhow::Result<Option<String>> {
+    if !settle::journal_path(folder).exists() {
+        return Ok(None);
+    }
+    let journal = settle::journal(folder)?;
+    let filter = Filter { delivery: Some(Delivery::Ready), limit: usize::MAX >> 1, ..Filter::default() };
+    for message in Journal::list(&journal, &filter)?.into_iter().rev().filter(|message| may(&message.file_name)) {
+        let detail = Journal::detail(&journal, message.id)?;
+        if !detail.is_some_and(|detail| detail.parts.iter().all(|part| part.state.attempts == 0)) {
+            continue;
+        }
+        let number = format!("#{}", message.id.0);
+        let done = processes::command(kouan, folder, &["message", "skip", &number, "--reason", "a trial"])?;
+        if !done.status.success() {
+            bail!("skip {number}: {}", String::from_utf8_lossy(&done.stderr));
+        }
+        return Ok(Some(message.file_name));
+    }
+    Ok(None)
+}
 
 /// Watches for a doubt that nothing but a person can settle.
 #[derive(Default)]

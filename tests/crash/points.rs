@@ -34,6 +34,8 @@ pub enum When {
     Inquiry,
     /// While a file is dropped that the directory refuses.
     SetAside,
+    /// After an operator gave a message up: only then an end is shown with its verdict.
+    GivenUp,
 }
 
 /// A failpoint.
@@ -57,7 +59,7 @@ pub const POINTS: &[Point] = &[
     at("directory::placed", Who::Client, When::Flow),
     at("directory::renamed-before-sync", Who::Client, When::Flow),
     at("directory::replacement-before-rename", Who::Client, When::Flow),
-    at("directory::reported", Who::Client, When::Flow),
+    at("directory::reported", Who::Client, When::GivenUp),
     at("directory::reported-before-set-aside", Who::Client, When::SetAside),
     at("directory::reserved-before-claim", Who::Client, When::Seldom),
     at("directory::written-before-rename", Who::Client, When::Flow),

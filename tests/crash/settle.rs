@@ -56,7 +56,7 @@ impl Standing {
         now.answered = rejected + concluded;
         now.parked = counts.parked;
         now.inbound = counts.inbound;
-        now.unopened = !Journal::unopened(&journal, InboundId(0), 1)?.is_empty();
+        now.unopened = !Journal::unopened(&journal, InboundId(0), 1, 0)?.is_empty();
         now.effects = counts.pending_effects;
         now.ledger = Totals::read(&ledger_path(folder))?;
         now.queued = queued(folder)?;

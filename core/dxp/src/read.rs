@@ -7,8 +7,8 @@ use kouan_xml::{Decoded, Event, Limits, Reader, decode};
 use std::borrow::Cow;
 use std::io::Read as _;
 
-/// Longest payload, unpacked.
-const MAX_PAYLOAD: usize = 64 << 20;
+/// Longest payload, unpacked, in bytes, where nobody says less.
+pub(crate) const MAX_PAYLOAD: usize = 64 << 20;
 /// What a gzip stream begins with.
 const GZIP_MAGIC: &[u8] = &[0x1F, 0x8B, 8];
 
@@ -30,7 +30,7 @@ pub fn read(bytes: &[u8]) -> Result<DxpMsg<'static>, DxpError> {
     while let Some(event) = reader.next()? {
         collector.event(&event);
     }
-    collector.finish()
+    collector.finish(MAX_PAYLOAD)
 }
 
 /// Gathers fields from events.
@@ -98,8 +98,9 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// The message, if the root is an envelope's and everything was in order.
-    pub fn finish(mut self) -> Result<DxpMsg<'static>, DxpError> {
+    /// The message, if the root is an envelope's and everything was in order; its payload unpacked, to `max_payload` bytes
+    /// at the most.
+    pub fn finish(mut self, max_payload: usize) -> Result<DxpMsg<'static>, DxpError> {
         if !self.is_envelope() {
             let RootName { namespace, local } = self.root.unwrap_or_else(|| RootName::new("", ""));
             return Err(DxpError::NotDxpMsg { namespace, local });
@@ -111,7 +112,11 @@ impl<'a> Collector<'a> {
         let data = self.data.ok_or(DxpError::FieldMissing("Data"))?;
         let flagged = self.message.biz_keys.iter().any(|key| key.name == ZIPPED_KEY && is_true(&key.value));
         self.message.zipped = flagged || data.starts_with(GZIP_MAGIC);
-        self.message.payload = Cow::Owned(if self.message.zipped { gunzip(&data, MAX_PAYLOAD)? } else { data });
+        let payload = if self.message.zipped { gunzip(&data, max_payload)? } else { data };
+        if payload.len() > max_payload {
+            return Err(DxpError::PayloadTooBig(max_payload));
+        }
+        self.message.payload = Cow::Owned(payload);
         Ok(self.message)
     }
 

@@ -25,6 +25,8 @@ pub struct Policy {
     pub user_id: Vec<u8>,
     /// Limits for reading.
     pub limits: Limits,
+    /// Longest payload, in bytes; a packed one is unpacked no further.
+    pub max_payload: usize,
 }
 
 impl Policy {
@@ -37,6 +39,7 @@ impl Policy {
             comments: false,
             user_id: kouan_sm::DEFAULT_USER_ID.to_vec(),
             limits: read::limits(),
+            max_payload: read::MAX_PAYLOAD,
         }
     }
 
@@ -57,24 +60,24 @@ impl Default for Policy {
     }
 }
 
-/// Verifies an envelope and reads it. Only what was verified is returned.
+/// Verifies an envelope and reads it. Only what was verified is returned, and only what was verified is unpacked.
 ///
 /// # Errors
 /// Unreadable, unsigned, not verified, not allowed by the policy, not trusted at `at`, or a field at fault; the first
 /// reason's code, and all steps if it came that far.
 pub fn verify(bytes: &[u8], policy: &Policy, trust: &Trust, at: Timestamp) -> Result<Verified, NotVerified> {
-    let Examined { verification, message, .. } = verify_any(bytes, policy, trust, at)?;
-    if let Some(failed) = verification.steps.iter().find(|step| !step.ok) {
-        let (code, message) = (failed.code, failed.to_string());
-        return Err(NotVerified { code, message, verification: Some(Box::new(verification)) });
-    }
-    match message {
-        Ok(message) => Ok(Verified { message, verification }),
-        Err(error) => {
-            let (code, message) = (error.code(), error.to_string());
+    examine(bytes, policy, trust, at, |verification, fields| {
+        let not_verified = |code, message, verification| {
             Err(NotVerified { code, message, verification: Some(Box::new(verification)) })
+        };
+        if let Some(failed) = verification.steps.iter().find(|step| !step.ok) {
+            return not_verified(failed.code, failed.to_string(), verification);
         }
-    }
+        match fields.finish(policy.max_payload) {
+            Ok(message) => Ok(Verified { message, verification }),
+            Err(error) => not_verified(error.code(), error.to_string(), verification),
+        }
+    })?
 }
 
 /// Looks at any XML document with an enveloped signature, whatever its root, and says all there is to say.
@@ -82,6 +85,20 @@ pub fn verify(bytes: &[u8], policy: &Policy, trust: &Trust, at: Timestamp) -> Re
 /// # Errors
 /// Not readable as XML. A missing or wrong signature is no error here.
 pub fn verify_any(bytes: &[u8], policy: &Policy, trust: &Trust, at: Timestamp) -> Result<Examined, DxpError> {
+    examine(bytes, policy, trust, at, |verification, fields| {
+        let root = fields.root().cloned().unwrap_or_else(|| RootName::new("", ""));
+        Examined { root, verification, message: fields.finish(policy.max_payload) }
+    })
+}
+
+/// Reads and goes through all steps; `then` makes something of it while the bytes are at hand.
+fn examine<T>(
+    bytes: &[u8],
+    policy: &Policy,
+    trust: &Trust,
+    at: Timestamp,
+    then: impl FnOnce(Verification, read::Collector<'_>) -> T,
+) -> Result<T, DxpError> {
     let decoded = decode(bytes, &policy.limits)?;
     let mut reader = Reader::new(&decoded, &policy.limits);
     let mut fields = read::Collector::new(&decoded);
@@ -96,8 +113,6 @@ pub fn verify_any(bytes: &[u8], policy: &Policy, trust: &Trust, at: Timestamp) -
         fields.event(&event);
         claims.event(&event);
     }
-    let claims = claims.finish();
-    let verification = steps::examine(&decoded, root_offset, &claims, policy, trust, at)?;
-    let root = fields.root().cloned().unwrap_or_else(|| RootName::new("", ""));
-    Ok(Examined { root, verification, message: fields.finish() })
+    let verification = steps::examine(&decoded, root_offset, &claims.finish(), policy, trust, at)?;
+    Ok(then(verification, fields))
 }

@@ -5,7 +5,7 @@
 mod common;
 
 use common::{Party, message, moment};
-use kouan_dxp::{Policy, SignatureProfile, SignatureState, Unsigned, limits, read, verify, verify_any};
+use kouan_dxp::{DxpMsg, Policy, SignatureProfile, SignatureState, Unsigned, limits, read, verify, verify_any};
 
 fn sealed(party: &Party) -> String {
     String::from_utf8(party.seal(&message(b"<payload/>"), &SignatureProfile::business())).unwrap()
@@ -243,8 +243,24 @@ fn a_bomb_is_not_unpacked() {
         encoder.write_all(&zeros).unwrap();
     }
     let bomb = base64::engine::general_purpose::STANDARD.encode(encoder.finish().unwrap());
-    let good = String::from_utf8(Party::new(18).seal(&message(b"x"), &SignatureProfile::transport())).unwrap();
-    assert_eq!(read(replace(&good, "eA==", &bomb).as_bytes()).unwrap_err().code(), "KOUAN-DXP-PAYLOAD-TOO-BIG");
+    let party = Party::new(18);
+    let good = String::from_utf8(party.seal(&message(b"x"), &SignatureProfile::transport())).unwrap();
+    let planted = replace(&good, "eA==", &bomb);
+    assert_eq!(read(planted.as_bytes()).unwrap_err().code(), "KOUAN-DXP-PAYLOAD-TOO-BIG");
+    // Whoever cannot sign is told so before anything is unpacked.
+    let refused = verify(planted.as_bytes(), &Policy::strict(), &party.trust(), moment()).unwrap_err();
+    assert_eq!(refused.code, "KOUAN-DXP-DIGEST-MISMATCH");
+}
+
+#[test]
+fn a_payload_longer_than_the_policy_takes_is_refused_though_it_is_signed() {
+    let party = Party::new(18);
+    for zipped in [false, true] {
+        let sealed = party.seal(&DxpMsg { zipped, ..message(&[b' '; 1000]) }, &SignatureProfile::transport());
+        let with = |max_payload| verify(&sealed, &Policy { max_payload, ..Policy::strict() }, &party.trust(), moment());
+        assert_eq!(with(1000).unwrap().message.payload.len(), 1000);
+        assert_eq!(with(999).unwrap_err().code, "KOUAN-DXP-PAYLOAD-TOO-BIG");
+    }
 }
 
 #[test]

@@ -48,8 +48,8 @@ impl Journal for SqliteJournal {
     fn accept_inbound(&self, batch: Vec<NewInbound>) -> kouan_sdk::Result<Vec<InboundAccepted>> {
         Ok(self.accept_inbound(batch)?)
     }
-    fn unopened(&self, after: InboundId, limit: usize) -> kouan_sdk::Result<Vec<Unopened>> {
-        Ok(self.unopened(after, limit)?)
+    fn unopened(&self, after: InboundId, limit: usize, max_bytes: usize) -> kouan_sdk::Result<Vec<Unopened>> {
+        Ok(self.unopened(after, limit, max_bytes)?)
     }
     fn record_opened(&self, batch: Vec<Opened>) -> kouan_sdk::Result<Vec<Matched>> {
         Ok(self.record_opened(batch)?)

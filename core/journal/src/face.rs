@@ -57,8 +57,9 @@ pub trait Journal: Send + Sync {
     // inbound
     /// Takes in what the window sent; a source id that comes again counts as in [`Self::accept`].
     fn accept_inbound(&self, batch: Vec<NewInbound>) -> Result<Vec<InboundAccepted>>;
-    /// Inbound that waits to be opened, after this number, oldest first.
-    fn unopened(&self, after: InboundId, limit: usize) -> Result<Vec<Unopened>>;
+    /// Inbound that waits to be opened, after this number, oldest first: at most `limit`, and about `max_bytes` (at least
+    /// one).
+    fn unopened(&self, after: InboundId, limit: usize, max_bytes: usize) -> Result<Vec<Unopened>>;
     /// Records what opening led to: matched, unmatched, repeated or quarantined.
     fn record_opened(&self, batch: Vec<Opened>) -> Result<Vec<Matched>>;
 

@@ -34,16 +34,21 @@ impl SqliteJournal {
         self.write(Class::Intake, bytes, move |tx| batch.iter().map(|inbound| accept(tx, inbound)).collect())
     }
 
-    /// Inbound that waits to be opened, in the order of arrival, after `after`.
-    pub fn unopened(&self, after: InboundId, limit: usize) -> Result<Vec<Unopened>> {
+    /// Inbound that waits to be opened, in the order of arrival, after `after`: at most `limit`, and about `max_bytes` (at
+    /// least one).
+    pub fn unopened(&self, after: InboundId, limit: usize, max_bytes: usize) -> Result<Vec<Unopened>> {
         self.read(|conn| {
             let mut statement = conn.prepare_cached(
-                "SELECT i.id, i.headers, i.received_at, b.raw FROM inbound i INDEXED BY inbound_unopened \
+                "SELECT i.id, i.headers, i.received_at, b.raw, i.raw_length FROM inbound i INDEXED BY inbound_unopened \
                  JOIN inbound_bytes b ON b.inbound = i.id WHERE i.state = 0 AND i.id > ?1 ORDER BY i.id LIMIT ?2",
             )?;
             let mut rows = statement.query(params![after.0, limit as i64])?;
-            let mut found = Vec::new();
+            let (mut found, mut bytes) = (Vec::new(), 0usize);
             while let Some(row) = rows.next()? {
+                bytes = bytes.saturating_add(usize::try_from(row.get::<_, i64>(4)?).unwrap_or(0));
+                if bytes > max_bytes && !found.is_empty() {
+                    break;
+                }
                 found.push(Unopened {
                     id: InboundId(row.get(0)?),
                     headers: serde_json::from_str(&row.get::<_, String>(1)?)?,
@@ -57,18 +62,24 @@ impl SqliteJournal {
 
     /// Records what opening led to, and what follows for the messages. One that was opened before keeps its result.
     pub fn record_opened(&self, batch: Vec<Opened>) -> Result<Vec<Matched>> {
-        let size = |opened: &Opened| match &opened.result {
-            OpenResult::Receipt(receipt) => receipt.payload.len(),
-            OpenResult::Unread { payload, .. } => payload.len(),
-            OpenResult::Quarantined(_) => 0,
-        };
-        let bytes = batch.iter().map(size).sum();
+        let bytes = batch.iter().map(|opened| opened.result.payload_bytes()).sum();
         self.write(Class::State, bytes, move |tx| batch.iter().map(|opened| record(tx, opened)).collect())
     }
 
     /// Puts all quarantined inbound back among those to be opened, say after keys changed; returns how many.
     pub fn retry_quarantine(&self) -> Result<usize> {
         self.write(Class::State, 0, |tx| release_quarantine(tx, &json!({})))
+    }
+}
+
+impl OpenResult {
+    /// Bytes of the payload that came out.
+    pub fn payload_bytes(&self) -> usize {
+        match self {
+            Self::Receipt(receipt) => receipt.payload.len(),
+            Self::Unread { payload, .. } => payload.len(),
+            Self::Quarantined(_) => 0,
+        }
     }
 }
 

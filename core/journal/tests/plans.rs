@@ -74,7 +74,7 @@ fn questions(journal: &SqliteJournal, now: Timestamp) {
     within(STEP, "due", || assert!(journal.due(&all_due(Repeats::WireId)).unwrap().is_empty()));
     within(STEP, "next due", || assert!(journal.next_due_at(Repeats::WireId).unwrap().is_none()));
     within(STEP, "in doubt", || assert!(journal.in_doubt(100).unwrap().is_empty()));
-    within(STEP, "unopened", || assert!(journal.unopened(InboundId(0), 64).unwrap().is_empty()));
+    within(STEP, "unopened", || assert!(journal.unopened(InboundId(0), 64, 8 << 20).unwrap().is_empty()));
     within(STEP, "effects", || assert!(journal.effects_due("erp", 100, 1 << 20).unwrap().is_empty()));
 }
 

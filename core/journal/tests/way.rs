@@ -454,11 +454,11 @@ fn what_is_quarantined_is_kept_never_delivered_and_tried_again() {
     let id = take_inbound(&bench.journal, "q1").unwrap();
     let quarantined = Opened { id, result: OpenResult::Quarantined(Reason::new("KOUAN-DXP-X", "bad signature")) };
     assert_eq!(bench.journal.record_opened(vec![quarantined]).unwrap(), [Matched::Quarantined]);
-    assert!(bench.journal.unopened(InboundId(0), 10).unwrap().is_empty());
+    assert!(bench.journal.unopened(InboundId(0), 10, usize::MAX).unwrap().is_empty());
     assert!(bench.journal.effects_due("erp", 10, usize::MAX).unwrap().is_empty());
     assert_eq!(bench.journal.inbound("quarantined", 10).unwrap()[0].reason.as_ref().unwrap().code, "KOUAN-DXP-X");
     bench.journal.act(&[], &act(Act::RetryQuarantine), false).unwrap();
-    assert_eq!(bench.journal.unopened(InboundId(0), 10).unwrap()[0].id, id);
+    assert_eq!(bench.journal.unopened(InboundId(0), 10, usize::MAX).unwrap()[0].id, id);
     let unread = OpenResult::Unread {
         wire_id: None,
         message_type: "X".to_owned(),

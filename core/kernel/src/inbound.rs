@@ -8,6 +8,7 @@ use kouan_dxp::{DxpMsg, Policy};
 use kouan_journal::model::{InboundId, NewInbound, OpenResult, Opened, OpenedReceipt, Reason, Unopened};
 use kouan_sdk::transport::Receiver;
 use kouan_sdk::{ErrorKind, Result};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Longest wait for a first envelope; bounds how soon a stop is seen.
@@ -86,10 +87,23 @@ pub fn open(core: &Core) {
 }
 
 fn open_batch(core: &Core, after: &mut InboundId) -> Result<bool> {
-    let batch = core.journal.unopened(*after, BATCH)?;
-    let Some(last) = batch.last() else { return Ok(false) };
-    *after = last.id;
-    let opened: Vec<_> = parallel::map(&batch, |unopened| open_one(core, unopened)).into_iter().flatten().collect();
+    let limit = core.config.limits.batch_bytes;
+    let batch = core.journal.unopened(*after, BATCH, limit)?;
+    if batch.is_empty() {
+        return Ok(false);
+    }
+    // Payloads may be packed: once enough came out of some, the others are left for the next batch.
+    let unpacked = AtomicUsize::new(0);
+    let looked = parallel::map(&batch, |unopened| {
+        (unpacked.load(Ordering::Relaxed) <= limit).then(|| {
+            let opened = open_one(core, unopened);
+            unpacked.fetch_add(opened.as_ref().map_or(0, |opened| opened.result.payload_bytes()), Ordering::Relaxed);
+            opened
+        })
+    });
+    let passed = batch.iter().zip(&looked).take_while(|(_, looked)| looked.is_some());
+    *after = passed.last().map_or(*after, |(unopened, _)| unopened.id);
+    let opened: Vec<_> = looked.into_iter().flatten().flatten().collect();
     if opened.is_empty() {
         return Ok(true);
     }
@@ -104,6 +118,8 @@ fn open_batch(core: &Core, after: &mut InboundId) -> Result<bool> {
 /// `None` if its business cannot read anything now; asked again later.
 fn open_one(core: &Core, unopened: &Unopened) -> Option<Opened> {
     let policy = if core.config.window.legacy_signatures { Policy::legacy() } else { Policy::strict() };
+    let max_payload = usize::try_from(core.config.limits.max_message_bytes).unwrap_or(usize::MAX);
+    let policy = Policy { max_payload: policy.max_payload.min(max_payload), ..policy };
     let result = match kouan_dxp::verify(&unopened.raw, &policy, &core.trust, core.clock.now()) {
         Ok(verified) => read(core, verified.message)?,
         Err(refused) => OpenResult::Quarantined(Reason::new(refused.code, refused.message)),
