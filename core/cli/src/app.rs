@@ -21,12 +21,17 @@ pub struct App {
     pub lang: Lang,
     /// Whether data is printed as JSON.
     pub json: bool,
+    /// `--config`.
+    named: Option<PathBuf>,
+    /// The same, or `$KOUAN_CONFIG`.
     config: Option<PathBuf>,
 }
 
 impl App {
     pub fn new(lang: Lang, global: &Global) -> Self {
-        Self { lang, json: global.json, config: global.config.clone() }
+        let named = global.config.clone();
+        let config = named.clone().or_else(|| std::env::var_os("KOUAN_CONFIG").map(PathBuf::from));
+        Self { lang, json: global.json, named, config }
     }
 
     /// Prints data, a line break after it. Colours are dropped where stdout is no terminal or NO_COLOR is set.
@@ -77,9 +82,9 @@ impl App {
         self.config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG))
     }
 
-    /// The file that was named by `--config`; for commands with another default.
+    /// The file that was named by `--config`; for commands with another default, which `$KOUAN_CONFIG` is not meant for.
     pub fn named_config(&self) -> Option<&Path> {
-        self.config.as_deref()
+        self.named.as_deref()
     }
 
     /// The configuration; exit code 78 if it cannot be used.

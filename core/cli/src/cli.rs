@@ -19,7 +19,7 @@ pub struct Cli {
 
 #[derive(Args)]
 pub struct Global {
-    #[arg(long, global = true, value_name = "FILE", env = "KOUAN_CONFIG")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     #[arg(long, global = true, value_name = "LANG")]
     pub lang: Option<Lang>,

@@ -50,7 +50,7 @@ fn what_is_quarantined_is_shown_with_its_reason_and_released_for_a_reason() {
     let journal = folder.journal();
     let came = NewInbound { source_id: "1".into(), headers: Vec::new(), raw: Arc::from(&b"<a/>"[..]) };
     Journal::accept_inbound(&journal, vec![came]).unwrap();
-    let id = Journal::unopened(&journal, kouan_journal::model::InboundId(0), 1).unwrap()[0].id;
+    let id = Journal::unopened(&journal, kouan_journal::model::InboundId(0), 1, usize::MAX).unwrap()[0].id;
     let refused = OpenResult::Quarantined(Reason::new("KOUAN-DXP-DIGEST-MISMATCH", "changed on the way"));
     Journal::record_opened(&journal, vec![Opened { id, result: refused }]).unwrap();
 
@@ -63,7 +63,7 @@ fn what_is_quarantined_is_shown_with_its_reason_and_released_for_a_reason() {
     let retried = folder.json(&["message", "quarantined", "--retry", "--reason", "the certificate is replaced"]);
     assert_eq!(retried, json!({"retried": 1}));
     assert_eq!(folder.json(&["message", "quarantined"]), json!([]));
-    assert_eq!(Journal::unopened(&journal, kouan_journal::model::InboundId(0), 9).unwrap().len(), 1);
+    assert_eq!(Journal::unopened(&journal, kouan_journal::model::InboundId(0), 9, usize::MAX).unwrap().len(), 1);
 }
 
 #[test]

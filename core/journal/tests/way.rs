@@ -144,7 +144,7 @@ fn an_inbound_with_a_source_id_that_was_taken_is_new_if_its_bytes_are() {
     };
     let again = bench.journal.accept_inbound(vec![inbound(b"two"), inbound(b"one")]).unwrap();
     assert_eq!(again, [InboundAccepted::Known(two), InboundAccepted::Known(one)]);
-    let unopened = bench.journal.unopened(InboundId(0), 10).unwrap();
+    let unopened = bench.journal.unopened(InboundId(0), 10, usize::MAX).unwrap();
     assert_eq!(unopened.iter().map(|u| (u.id, &u.raw[..])).collect::<Vec<_>>(), [(one, &b"one"[..]), (two, b"two")]);
     let told =
         ("KOUAN-JOURNAL-SOURCE-ID-REUSED".to_owned(), "the window gives ids again with other content".to_owned());

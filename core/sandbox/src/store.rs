@@ -136,7 +136,7 @@ fn lock(path: &Path) -> Result<File> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
             let text = format!("{} serves another sandbox that is still running", path.display());
-            Err(Error::new(ErrorKind::Config, "KOUAN-SANDBOX-IN-USE", text))
+            Err(Error::new(ErrorKind::Unavailable, "KOUAN-SANDBOX-IN-USE", text))
         }
         Err(TryLockError::Error(e)) => Err(cannot(e)),
     }

@@ -88,7 +88,8 @@ struct Folder {
 impl Folder {
     fn make(args: &Args, app: &App) -> anyhow::Result<Self> {
         let named = args.dir.clone();
-        let keep = args.keep || named.is_some();
+        // What the JSON object names must be there for whoever reads it.
+        let keep = args.keep || named.is_some() || app.json;
         let path = named.unwrap_or_else(|| std::env::temp_dir().join(format!("kouan-demo-{}", std::process::id())));
         init::refuse_existing(&path.join("kouan.toml"), app)?;
         std::fs::create_dir_all(&path).with_context(|| format!("make {}", path.display()))?;

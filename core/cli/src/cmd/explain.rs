@@ -52,7 +52,11 @@ pub fn run(args: &Args, app: &App) -> anyhow::Result<Exit> {
 fn trust(args: &Args, app: &App) -> anyhow::Result<Trust> {
     let files = match app.config_if_any()? {
         Some(config) if args.trust.is_empty() => {
-            config.window.trust.iter().map(|path| config.base_dir.join(path)).collect()
+            // Beside whom the gateway trusts, ourselves: what was sealed here is explained, too.
+            let own = config.identity.iter().filter_map(|identity| identity.security.settings.get("certificate"));
+            let own = own.filter_map(|path| path.as_str()).map(|path| config.base_dir.join(path));
+            let trusted = config.window.trust.iter().map(|path| config.base_dir.join(path));
+            trusted.chain(own.filter(|path| path.is_file())).collect()
         }
         _ => args.trust.clone(),
     };
