@@ -1,10 +1,10 @@
 //! The sandbox itself: opened, run, looked into.
 
-use crate::config::{Parts, SandboxConfig};
+use crate::config::{Parts, SandboxConfig, Side};
 use crate::ledger::{self, Ledger, Totals};
 use crate::receipts::WindowKey;
 use crate::store::Store;
-use kouan_sdk::Result;
+use kouan_sdk::{Error, Result};
 use parking_lot::{Condvar, Mutex};
 use std::time::Duration;
 
@@ -24,6 +24,7 @@ impl Sandbox {
     /// no sandbox's; a security backend that does not say what keys it has.
     pub fn open(config: SandboxConfig, parts: Parts) -> Result<Self> {
         config.check()?;
+        check_scripts(&config, &parts.simulators)?;
         WindowKey::choose(&*parts.security, &config.profile)?;
         let store = Store::open(&config.path)?;
         ledger::remember(&store.lock(), &config)?;
@@ -46,6 +47,28 @@ impl Sandbox {
     pub fn totals(&self) -> Result<Totals> {
         Totals::read(&self.config.path)
     }
+}
+
+/// A step that nobody knows is found here, not when the first message comes. A rule for every business must be known to one.
+fn check_scripts(config: &SandboxConfig, sides: &[Side]) -> Result<()> {
+    for (index, rule) in config.scenario.rules.iter().enumerate() {
+        let selected = |side: &&Side| rule.business.as_ref().is_none_or(|business| *business == side.business);
+        let script = rule.script();
+        let mut wrong = None;
+        for side in sides.iter().filter(selected) {
+            match side.simulator.check_script(&script) {
+                Ok(()) => {
+                    wrong = None;
+                    break;
+                }
+                Err(error) => wrong = Some(error),
+            }
+        }
+        if let Some(error) = wrong {
+            return Err(Error::new(error.kind, error.code, format!("rule {}: {}", index + 1, error.message)));
+        }
+    }
+    Ok(())
 }
 
 /// Wakes the sending loop when there is something new to send.

@@ -216,6 +216,9 @@ fn what_cannot_be_meant_is_refused_at_the_start() {
     let mut config = bench.config.clone();
     config.dxp_id = "dxp".into();
     assert_eq!(kouan_sandbox::Sandbox::open(config, bench.parts()).err().unwrap().code, "KOUAN-SANDBOX-CONFIG");
+    let flying = Bench::new(Repeats::None, "[[rule]]\nsteps = ['7']\n[[rule]]\nbusiness = 'tiny'\nsteps = ['fly']");
+    let error = kouan_sandbox::Sandbox::open(flying.config.clone(), flying.parts()).err().unwrap();
+    assert!(error.code == "KOUAN-TEST-STEP" && error.message.starts_with("rule 2: "), "{error}");
     assert_eq!("twice".parse::<Repeats>().unwrap_err().code, "KOUAN-SANDBOX-CONFIG");
     assert!(MODES.iter().all(|mode| mode.to_string().parse::<Repeats>().unwrap() == *mode));
 }

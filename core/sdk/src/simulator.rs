@@ -77,6 +77,15 @@ pub trait Simulator: Send + Sync {
     /// Takes a payload in: gives numbers, plans the receipts.
     fn take(&self, store: &mut dyn StateStore, arrived: &Arrived<'_>, script: &Script) -> Result<Effect>;
 
+    /// Whether every step of a scenario is known, asked before the first message comes.
+    ///
+    /// # Errors
+    /// A step is not known; the text says which are.
+    fn check_script(&self, script: &Script) -> Result<()> {
+        let _ = script;
+        Ok(())
+    }
+
     /// What the site handed over of a payload, without what its business put around it on the way, such as a trailer.
     fn content<'a>(&self, arrived: &Arrived<'a>) -> &'a [u8] {
         arrived.payload

@@ -105,6 +105,10 @@ impl Simulator for Window {
         key.name == key::SEQ_NO
     }
 
+    fn check_script(&self, script: &Script) -> Result<()> {
+        Way::read(script, &self.data.channels).map(drop)
+    }
+
     fn take(&self, store: &mut dyn StateStore, arrived: &Arrived<'_>, script: &Script) -> Result<Effect> {
         match arrived.message_type {
             ATTACHMENT => take_attachment(store, arrived),

@@ -26,6 +26,10 @@ impl Simulator for GuardedSimulator {
         self.slot.call("changes", |simulator| simulator.changes(key)).unwrap_or(false)
     }
 
+    fn check_script(&self, script: &Script) -> Result<()> {
+        self.slot.call("check_script", |simulator| simulator.check_script(script))?
+    }
+
     fn take(&self, store: &mut dyn StateStore, arrived: &Arrived<'_>, script: &Script) -> Result<Effect> {
         self.slot.call("take", |simulator| simulator.take(store, arrived, script))?
     }

@@ -145,6 +145,13 @@ impl Simulator for Tiny {
         key.value.starts_with("CHANGES")
     }
 
+    fn check_script(&self, script: &Script) -> Result<()> {
+        match script.steps.iter().find(|step| *step == "fly") {
+            Some(_) => Err(Error::new(ErrorKind::Config, "KOUAN-TEST-STEP", "nobody flies")),
+            None => Ok(()),
+        }
+    }
+
     fn take(&self, store: &mut dyn StateStore, arrived: &Arrived<'_>, script: &Script) -> Result<Effect> {
         let Some(key) = self.repeat_key(arrived)? else { return Ok(Effect { effect_key: None, answers: vec![] }) };
         let number = store.next("number")?.to_string();
