@@ -24,6 +24,7 @@ pub mod health;
 mod inbound;
 mod intake;
 pub mod lifecycle;
+mod lists;
 mod matching;
 pub mod model;
 mod operators;
