@@ -522,6 +522,28 @@ fn operators_acts_follow_the_lifecycle_and_leave_their_reason() {
 }
 
 #[test]
+fn what_a_receipt_proves_to_have_arrived_is_not_sent_again_under_the_same_identity() {
+    let bench = Bench::new();
+    let again = OperatorAct { repeats: Repeats::WireId, ..act(Act::Resend) };
+    let resend = |id| bench.journal.act(&[id], &again, false).unwrap().remove(0);
+    let silent = bench.ready("P9", "P9");
+    let cases = [(Outcome::Accepted, false), (Outcome::Concluded, false), (Outcome::Rejected, true)];
+    for (n, (outcome, goes_as_new)) in cases.into_iter().enumerate() {
+        let key = format!("P{n}");
+        let id = bench.ready(&key, &key);
+        send_all(&bench.journal, Repeats::WireId, &confirmed()).unwrap();
+        bench.receive(&key, receipt(&[("ClientNo", &key)], 10, outcome));
+        assert_eq!(resend(id).unwrap_err().code, "KOUAN-JOURNAL-RECEIPT-PROVES", "{outcome:?}");
+        assert_eq!(bench.delivery(id), Delivery::Sent);
+        assert_eq!(bench.act(id, Act::ResendAsNew).is_ok(), goes_as_new, "{outcome:?}");
+        assert!(bench.journal.due(&all_due(Repeats::WireId)).unwrap().is_empty());
+    }
+    // Confirmed, and nobody has answered: it may go again.
+    assert_eq!(resend(silent).unwrap().after, Delivery::InDoubt);
+    bench.assert_sound();
+}
+
+#[test]
 fn a_receipt_of_the_document_leaves_the_doubt_of_its_attachment_to_the_operator() {
     let bench = Bench::new();
     let id = take(&bench.journal, "E1", b"<e1/>").unwrap();
