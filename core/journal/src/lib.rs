@@ -29,6 +29,7 @@ mod matching;
 pub mod model;
 mod operators;
 mod parts;
+mod quarantine;
 mod queries;
 pub mod retention;
 mod schema;

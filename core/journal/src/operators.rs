@@ -29,7 +29,7 @@ impl SqliteJournal {
                 return Ok(ids.iter().map(|_| refused()).collect());
             }
             if act.act == Act::RetryQuarantine {
-                crate::inbound::release_quarantine(tx, &signed(&act))?;
+                crate::quarantine::release(tx, &signed(&act), |_| true)?;
             }
             ids.iter().map(|&id| one(tx, id, &act)).collect()
         })
