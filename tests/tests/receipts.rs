@@ -3,7 +3,6 @@
 
 mod port;
 
-use kouan_journal::model::{Act, MessageId, OperatorAct};
 use kouan_journal::{Delivery, Hold, SqliteJournal, evidence};
 use kouan_kernel::Gateway;
 use kouan_sandbox::Repeats;
@@ -105,38 +104,42 @@ fn a_receipt_of_nobody_lies_in_others() {
     assert!(port.names("InBox").is_empty());
 }
 
-fn retry_quarantine(gateway: &Gateway) {
-    let act = OperatorAct {
-        act: Act::RetryQuarantine,
-        part: None,
-        operator: "张三".into(),
-        reason: "证书已更换".into(),
-        repeats: kouan_journal::Repeats::WireId,
-    };
-    gateway.journal().act(&[] as &[MessageId], &act, false).unwrap();
+/// How often quarantined inbound was tried again, all told.
+fn retries(port: &Port) -> usize {
+    let journal = SqliteJournal::open_read_only(&kouan_kernel::journal_path(&port.config())).unwrap();
+    journal.events_since(0, 10_000).unwrap().iter().filter(|event| event.kind == "quarantine_retried").count()
 }
 
 #[test]
 fn what_cannot_be_verified_is_kept_back_and_opened_once_trust_is_mended() {
     let port = Port::new(Setup::default());
-    let mut config = port.config();
     // Somebody forgot to bring the window's certificate.
     let other = std::fs::read_to_string(port.path("keys/other.cert.pem")).unwrap();
     let leaf = other.split_inclusive("-----END CERTIFICATE-----").next().unwrap();
     std::fs::write(port.path("keys/stranger.cert.pem"), leaf).unwrap();
-    config.window.trust = vec!["keys/stranger.cert.pem".into()];
-    let gateway = Gateway::start(config, &Port::registry(), port.setup.clock.clone()).unwrap();
+    let start_with_stranger = || {
+        let mut config = port.config();
+        config.window.trust = vec!["keys/stranger.cert.pem".into()];
+        Gateway::start(config, &Port::registry(), port.setup.clock.clone()).unwrap()
+    };
+    let gateway = start_with_stranger();
     port.drop_import("Q1");
     until("all six are quarantined", || gateway.journal().counts().unwrap().quarantined == 6);
     assert!(port.names("InBox").is_empty(), "nothing unverified is delivered");
     assert_eq!(the_one(&gateway, "Q1").unwrap().outcome, Outcome::None);
     gateway.drain();
+    // The same trust again opens nothing again.
+    let gateway = start_with_stranger();
+    assert_eq!((gateway.journal().counts().unwrap().quarantined, retries(&port)), (6, 0));
+    gateway.drain();
     let gateway = port.start();
-    retry_quarantine(&gateway);
     concluded(&gateway, "Q1");
     until("all are in InBox", || port.names("InBox").len() == 6);
     assert_eq!(gateway.journal().counts().unwrap().quarantined, 0);
     assert!(key_of(&detail(&gateway, "Q1"), "SeqNo").is_some());
+    gateway.drain();
+    port.start().drain();
+    assert_eq!(retries(&port), 6, "once for each change");
 }
 
 #[test]

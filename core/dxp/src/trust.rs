@@ -16,6 +16,11 @@ impl Trust {
         Self { anchors: TrustAnchors::new(certificates) }
     }
 
+    /// The configured certificates.
+    pub fn certificates(&self) -> &[Certificate] {
+        self.anchors.anchors()
+    }
+
     /// The configured certificate with a key of `kind` whose serial number is `key_name` (hex in any case, leading zeros
     /// aside).
     pub fn by_key_name(&self, key_name: &str, kind: KeyKind) -> Option<&Certificate> {

@@ -85,7 +85,7 @@ pub trait Journal: Send + Sync {
     ) -> Result<Vec<std::result::Result<ActDone, Reason>>>;
 
     // queries (own read connections; never wait for the writer)
-    /// Messages, newest first: by number; by time of receipt where nothing but a time is asked for.
+    /// Messages, newest first: by the moment of receipt, then by number.
     fn list(&self, filter: &Filter) -> Result<Vec<MessageSummary>>;
     /// All that is known of one message.
     fn detail(&self, id: MessageId) -> Result<Option<MessageDetail>>;

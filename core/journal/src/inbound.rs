@@ -1,4 +1,4 @@
-//! Inbound: what came from the window, from its bytes to its match. Quarantined (隔离) is kept and never delivered.
+//! Inbound: what came from the window, from its bytes to its match.
 
 use crate::digest::{Digest, sm3};
 use crate::effects::{self, Body, fresh_name};
@@ -6,9 +6,10 @@ use crate::error::{JournalError, Result};
 use crate::intake::stem;
 use crate::matching::{Arrived, attach, find, rematch};
 use crate::model::{
-    InboundAccepted, InboundId, Matched, MessageId, NewInbound, OpenResult, Opened, OpenedReceipt, Reason, Unopened,
+    InboundAccepted, InboundId, Matched, MessageId, NewInbound, OpenResult, Opened, OpenedReceipt, Unopened,
 };
 use crate::parts::columns;
+use crate::quarantine;
 use crate::sources::{self, Found, Source};
 use crate::store::SqliteJournal;
 use crate::tx::{About, Tx};
@@ -64,11 +65,6 @@ impl SqliteJournal {
     pub fn record_opened(&self, batch: Vec<Opened>) -> Result<Vec<Matched>> {
         let bytes = batch.iter().map(|opened| opened.result.payload_bytes()).sum();
         self.write(Class::State, bytes, move |tx| batch.iter().map(|opened| record(tx, opened)).collect())
-    }
-
-    /// Puts all quarantined inbound back among those to be opened, say after keys changed; returns how many.
-    pub fn retry_quarantine(&self) -> Result<usize> {
-        self.write(Class::State, 0, |tx| release_quarantine(tx, &json!({})))
     }
 }
 
@@ -139,7 +135,7 @@ fn record(tx: &mut Tx<'_>, opened: &Opened) -> Result<Matched> {
         _ => return Ok(Matched::Unmatched),
     }
     match &opened.result {
-        OpenResult::Quarantined(reason) => quarantine(tx, opened.id, reason),
+        OpenResult::Quarantined(reason) => quarantine::keep_back(tx, opened.id, reason),
         OpenResult::Receipt(receipt) => open_receipt(tx, opened.id, receipt, &raw_digest, received_at),
         OpenResult::Unread { wire_id, message_type, payload, file_name, reason } => {
             let digest = sm3(payload);
@@ -161,31 +157,6 @@ fn record(tx: &mut Tx<'_>, opened: &Opened) -> Result<Matched> {
             Ok(Matched::Unmatched)
         }
     }
-}
-
-fn quarantine(tx: &mut Tx<'_>, id: InboundId, reason: &Reason) -> Result<Matched> {
-    let (code, text) = columns(Some(reason));
-    tx.conn
-        .prepare_cached(
-            "UPDATE inbound SET state = 3, opened_at = ?2, reason_code = ?3, reason_text = ?4 WHERE id = ?1",
-        )?
-        .execute(params![id.0, tx.now.millis(), code, text])?;
-    tx.event("quarantined", About::inbound(id), json!({"reason": reason}));
-    Ok(Matched::Quarantined)
-}
-
-/// Puts quarantined inbound back among those to be opened.
-pub(crate) fn release_quarantine(tx: &mut Tx<'_>, data: &serde_json::Value) -> Result<usize> {
-    let conn = tx.conn;
-    let ids = conn
-        .prepare_cached("SELECT id FROM inbound INDEXED BY inbound_quarantined WHERE state = 3 ORDER BY id")?
-        .query_map([], |row| row.get(0))?
-        .collect::<rusqlite::Result<Vec<i64>>>()?;
-    for &id in &ids {
-        conn.prepare_cached("UPDATE inbound SET state = 0, opened_at = NULL WHERE id = ?1")?.execute([id])?;
-        tx.event("quarantine_retried", About::inbound(InboundId(id)), data.clone());
-    }
-    Ok(ids.len())
 }
 
 /// The payload's bytes, once: not beside raw bytes that are the same.

@@ -29,7 +29,7 @@ impl SqliteJournal {
                 return Ok(ids.iter().map(|_| refused()).collect());
             }
             if act.act == Act::RetryQuarantine {
-                crate::inbound::release_quarantine(tx, &signed(&act))?;
+                crate::quarantine::release(tx, &signed(&act), |_| true)?;
             }
             ids.iter().map(|&id| one(tx, id, &act)).collect()
         })
@@ -110,9 +110,7 @@ fn move_parts(tx: &mut Tx<'_>, subject: &Subject, act: &OperatorAct) -> Result<V
         }
     }
     let meant = meant(&parts, &act.act);
-    // A document's receipts say nothing of attachments that are still in doubt.
-    let answered = parts.iter().any(|part| part.expects_receipt && meant(&part.state));
-    if act.act == Act::ResolveNotSent && answered && is_proven_sent(tx, subject.id)? {
+    if contradicts_receipts(&parts, &meant, &act.act) && is_proven_sent(tx, subject.id)? {
         let text = format!("a receipt proves that message {} arrived", subject.id.0);
         return Ok(Err(Reason::new("KOUAN-JOURNAL-RECEIPT-PROVES", text)));
     }
@@ -166,6 +164,16 @@ fn meant(parts: &[PartRow], act: &Act) -> impl Fn(&PartState) -> bool + use<> {
         Act::Skip => state.delivery != Delivery::Skipped,
         _ => true,
     }
+}
+
+/// Whether an act says that something never arrived which a receipt would prove to have; a document's receipts say nothing
+/// of attachments that are still in doubt. What waits may be let go in any case: it is not what the receipts speak of.
+fn contradicts_receipts(parts: &[PartRow], meant: &impl Fn(&PartState) -> bool, act: &Act) -> bool {
+    parts.iter().filter(|part| part.expects_receipt && meant(&part.state)).any(|part| match act {
+        Act::ResolveNotSent => true,
+        Act::Resend => part.state.delivery == Delivery::Sent,
+        _ => false,
+    })
 }
 
 fn is_proven_sent(tx: &Tx<'_>, id: MessageId) -> Result<bool> {

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 pub(crate) const APPLICATION_ID: i64 = 0x4b4f_5541;
 
 /// Steps from version n to n + 1; never changed once released, only added to.
-const MIGRATIONS: &[&str] = &[V1, V2, V3];
+const MIGRATIONS: &[&str] = &[V1, V2, V3, V4];
 
 /// The version that this program writes.
 pub(crate) const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -237,4 +237,13 @@ CREATE TRIGGER tally_done AFTER UPDATE OF done_at ON effects WHEN (OLD.done_at I
   UPDATE tallies SET count = count + CASE WHEN NEW.done_at IS NULL THEN 1 ELSE -1 END
   WHERE what = 'effects' AND number = 0;
 END;
+";
+
+/// Version 4. One index for all lists that ask for states: see [`crate::lists`].
+const V4: &str = "
+DROP INDEX messages_delivery;
+DROP INDEX messages_outcome;
+DROP INDEX messages_business;
+DROP INDEX messages_hold;
+CREATE INDEX messages_states ON messages (business, delivery, outcome, hold, received_at);
 ";

@@ -19,8 +19,8 @@ const TIMES: usize = 200;
 /// A question that walked through all messages would take several steps for each.
 const QUESTION: u64 = 60_000;
 
-/// A time range that holds many is counted up to a limit of its own (20,000), and only then.
-const BY_TIME: u64 = 200_000;
+/// A list by any states, in any range of time: its lines, and a leap for each state that occurs.
+const LIST: u64 = 12_000;
 
 /// What all is counted by; fewer than one step for each message.
 const COUNTS: u64 = 2_000;
@@ -43,6 +43,7 @@ fn questions(journal: &SqliteJournal, now: Timestamp) {
     let late = now.plus_millis(1_000_000_000);
     // Copies were received a second later each.
     let middle = now.plus_millis(TIMES as i64 / 2 * 1000);
+    let business = Some(testing::BUSINESS.to_owned());
     let asked = [
         ("newest", any.clone(), QUESTION),
         ("key", Filter { key: Some("FILL000000123-77".into()), ..any.clone() }, QUESTION),
@@ -53,13 +54,52 @@ fn questions(journal: &SqliteJournal, now: Timestamp) {
         ("rejected", Filter { outcome: Some(Outcome::Rejected), ..any.clone() }, QUESTION),
         ("parked", Filter { hold: Some(Hold::Parked), ..any.clone() }, QUESTION),
         ("no such business", Filter { business: Some("none".into()), ..any.clone() }, QUESTION),
-        ("deep page", Filter { before: Some(MessageId(1000)), ..any.clone() }, QUESTION),
+        ("deep page", Filter { before: Some(MessageId(5_400)), ..any.clone() }, QUESTION),
         ("later than all", Filter { since: Some(late), ..any.clone() }, QUESTION),
         ("all times", Filter { until: Some(late), ..any.clone() }, QUESTION),
         ("older half", Filter { until: Some(middle), ..any.clone() }, QUESTION),
         ("newer half", Filter { since: Some(middle), ..any.clone() }, QUESTION),
         ("older half, a page", Filter { until: Some(middle), before: Some(MessageId(5_300)), ..any.clone() }, QUESTION),
-        ("refused of all times", Filter { delivery: Some(Delivery::Refused), until: Some(late), ..any }, BY_TIME),
+        ("refused of all times", Filter { delivery: Some(Delivery::Refused), until: Some(late), ..any.clone() }, LIST),
+        ("sent, older half", Filter { delivery: Some(Delivery::Sent), until: Some(middle), ..any.clone() }, LIST),
+        ("sent, newer half", Filter { delivery: Some(Delivery::Sent), since: Some(middle), ..any.clone() }, LIST),
+        (
+            "sent, older half, a page",
+            Filter {
+                delivery: Some(Delivery::Sent),
+                until: Some(middle),
+                before: Some(MessageId(5_300)),
+                ..any.clone()
+            },
+            LIST,
+        ),
+        ("business, older half", Filter { business: business.clone(), until: Some(middle), ..any.clone() }, LIST),
+        (
+            "business, older half, a page",
+            Filter { business: business.clone(), until: Some(middle), before: Some(MessageId(5_300)), ..any.clone() },
+            LIST,
+        ),
+        (
+            "refused of the business, all times",
+            Filter { business: business.clone(), delivery: Some(Delivery::Refused), until: Some(late), ..any.clone() },
+            LIST,
+        ),
+        (
+            "sent and rejected, all times",
+            Filter {
+                delivery: Some(Delivery::Sent),
+                outcome: Some(Outcome::Rejected),
+                since: Some(now.plus_millis(-1_000_000)),
+                ..any.clone()
+            },
+            LIST,
+        ),
+        (
+            "concluded of the business and parked",
+            Filter { business, outcome: Some(Outcome::Concluded), hold: Some(Hold::Parked), ..any.clone() },
+            LIST,
+        ),
+        ("not held, older half", Filter { hold: Some(Hold::None), until: Some(middle), ..any }, LIST),
     ];
     for (what, filter, limit) in &asked {
         let mut found = 0;

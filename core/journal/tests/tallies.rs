@@ -73,7 +73,12 @@ fn older(conn: &Connection) {
     let triggers: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
     assert!(!triggers.is_empty());
     triggers.iter().for_each(|name| conn.execute_batch(&format!("DROP TRIGGER {name}")).unwrap());
-    conn.execute_batch("DROP TABLE tallies; PRAGMA user_version = 2").unwrap();
+    conn.execute_batch(
+        "DROP TABLE tallies; DROP INDEX messages_states; CREATE INDEX messages_delivery ON messages (delivery, id); \
+         CREATE INDEX messages_outcome ON messages (outcome, id); CREATE INDEX messages_business ON messages (business, id); \
+         CREATE INDEX messages_hold ON messages (hold, id) WHERE hold <> 0; PRAGMA user_version = 2",
+    )
+    .unwrap();
 }
 
 #[test]
@@ -84,11 +89,18 @@ fn an_older_journal_is_counted_once_and_goes_on() {
     let conn = Connection::open(bench.journal.path()).unwrap();
     conn.execute("VACUUM INTO ?1", [copy.to_str().unwrap()]).unwrap();
     older(&Connection::open(&copy).unwrap());
-    assert_eq!(SqliteJournal::open_read_only(&copy).unwrap().counts().unwrap(), wanted, "not opened by a gateway yet");
+    let sent = Filter { delivery: Some(Delivery::Sent), ..Filter::default() };
+    let listed = bench.journal.list(&sent).unwrap();
+    assert!(!listed.is_empty());
+    let old = SqliteJournal::open_read_only(&copy).unwrap();
+    assert_eq!(old.counts().unwrap(), wanted, "not opened by a gateway yet");
+    assert_eq!(old.list(&sent).unwrap(), listed);
+    drop(old);
     assert_eq!(evidence::verify(&copy, &mut |_| Ok(())).unwrap().faults, []);
 
     let bench = bench.with_file(older);
-    assert_eq!(bench.journal.stats().unwrap().version, 3);
+    assert_eq!(bench.journal.stats().unwrap().version, 4);
+    assert_eq!(bench.journal.list(&sent).unwrap(), listed);
     assert_eq!(bench.journal.counts().unwrap(), wanted);
     bench.assert_sound();
     bench.ready("N1", "N1");

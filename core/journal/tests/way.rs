@@ -522,6 +522,28 @@ fn operators_acts_follow_the_lifecycle_and_leave_their_reason() {
 }
 
 #[test]
+fn what_a_receipt_proves_to_have_arrived_is_not_sent_again_under_the_same_identity() {
+    let bench = Bench::new();
+    let again = OperatorAct { repeats: Repeats::WireId, ..act(Act::Resend) };
+    let resend = |id| bench.journal.act(&[id], &again, false).unwrap().remove(0);
+    let silent = bench.ready("P9", "P9");
+    let cases = [(Outcome::Accepted, false), (Outcome::Concluded, false), (Outcome::Rejected, true)];
+    for (n, (outcome, goes_as_new)) in cases.into_iter().enumerate() {
+        let key = format!("P{n}");
+        let id = bench.ready(&key, &key);
+        send_all(&bench.journal, Repeats::WireId, &confirmed()).unwrap();
+        bench.receive(&key, receipt(&[("ClientNo", &key)], 10, outcome));
+        assert_eq!(resend(id).unwrap_err().code, "KOUAN-JOURNAL-RECEIPT-PROVES", "{outcome:?}");
+        assert_eq!(bench.delivery(id), Delivery::Sent);
+        assert_eq!(bench.act(id, Act::ResendAsNew).is_ok(), goes_as_new, "{outcome:?}");
+        assert!(bench.journal.due(&all_due(Repeats::WireId)).unwrap().is_empty());
+    }
+    // Confirmed, and nobody has answered: it may go again.
+    assert_eq!(resend(silent).unwrap().after, Delivery::InDoubt);
+    bench.assert_sound();
+}
+
+#[test]
 fn a_receipt_of_the_document_leaves_the_doubt_of_its_attachment_to_the_operator() {
     let bench = Bench::new();
     let id = take(&bench.journal, "E1", b"<e1/>").unwrap();
@@ -691,4 +713,64 @@ fn lists_find_by_anything() {
     assert_eq!((counts.by_delivery[5], counts.by_delivery[2], counts.parked), (30, 1, 1));
     assert_eq!(counts.oldest_waiting, Some(start.plus_millis(30_000)));
     assert!(Timestamp::from_millis(0) < start);
+}
+
+/// Whatever states a list asks for, its lines are those of the whole list that fit, in its order, page by page.
+#[test]
+fn lists_by_states_are_the_whole_list_without_the_rest() {
+    let bench = Bench::new();
+    let start = bench.clock_now();
+    for n in 1..=12 {
+        // Three share each moment, and the clock goes back once.
+        bench.clock.advance(match n {
+            7 => -3000,
+            n if n % 3 == 1 => 1000,
+            _ => 0,
+        });
+        let id = take(&bench.journal, &format!("S{n}"), format!("<s{n}/>").as_bytes()).unwrap();
+        if n % 4 > 0 {
+            bench.journal.record_checks(vec![ready_document(id, &format!("KEY{n}"))]).unwrap();
+        }
+        if n % 4 == 2 {
+            bench.act(id, Act::Park).unwrap();
+        }
+    }
+    let whole = bench.journal.list(&Filter::default()).unwrap();
+    let order = |list: &[MessageSummary]| list.iter().map(|m| (m.received_at, m.id)).collect::<Vec<_>>();
+    assert_eq!(whole.len(), 12);
+    assert!(order(&whole).is_sorted_by(|newer, older| newer > older));
+    let times = [None, Some(start.plus_millis(1000)), Some(start.plus_millis(2000)), Some(start.plus_millis(9000))];
+    for delivery in [None, Some(Delivery::Received), Some(Delivery::Ready), Some(Delivery::Refused)] {
+        for hold in [None, Some(Hold::None), Some(Hold::Parked)] {
+            for business in [None, Some(String::new()), Some(BUSINESS.to_owned())] {
+                for (since, until) in times.iter().flat_map(|&since| times.iter().map(move |&until| (since, until))) {
+                    let mut filter = Filter {
+                        delivery,
+                        hold,
+                        business: business.clone(),
+                        since,
+                        until,
+                        limit: 2,
+                        ..Filter::default()
+                    };
+                    let fits = |m: &&MessageSummary| {
+                        delivery.is_none_or(|wanted| m.delivery == wanted)
+                            && hold.is_none_or(|wanted| m.hold == wanted)
+                            && business.as_ref().is_none_or(|wanted| m.business == *wanted)
+                            && since.is_none_or(|since| m.received_at >= since)
+                            && until.is_none_or(|until| m.received_at < until)
+                    };
+                    let wanted: Vec<_> = whole.iter().filter(fits).cloned().collect();
+                    let mut found = Vec::new();
+                    loop {
+                        let page = bench.journal.list(&filter).unwrap();
+                        let Some(last) = page.last() else { break };
+                        filter.before = Some(last.id);
+                        found.extend(page);
+                    }
+                    assert_eq!(order(&found), order(&wanted), "{filter:?}");
+                }
+            }
+        }
+    }
 }

@@ -130,6 +130,10 @@ fn open(config: Config, registry: &Registry, clock: Arc<dyn Clock>) -> Result<Co
         default_site: config.site.first().map(|site| site.name.clone()).unwrap_or_default(),
         disposing_sites: sites.iter().filter(|s| s.capabilities.disposes).map(|s| s.config.name.clone()).collect(),
     })?;
+    let retried = journal.retry_quarantine_under(&fingerprint(&trust, &identities), inbound::MENDED_BY_KEYS)?;
+    if retried > 0 {
+        tracing::info!("trust or keys changed: {retried} quarantined envelopes are opened again");
+    }
     let journal: Arc<dyn Journal> = Arc::new(journal);
     Ok(Core::new(config, clock, journal, businesses, identities, trust, window, sites))
 }
@@ -244,4 +248,18 @@ pub(crate) fn trust(config: &Config) -> Result<Trust> {
         certificates.extend(read);
     }
     Ok(Trust::new(certificates))
+}
+
+/// Changes whenever the trusted certificates, our identities or their certificates do. A device that cannot say its
+/// certificate now counts as one without.
+fn fingerprint(trust: &Trust, identities: &Identities) -> String {
+    let digest = |bytes: &[u8]| hex::encode(kouan_sm::sm3(bytes));
+    let trusted = trust.certificates().iter().map(|certificate| format!("trust {}", digest(certificate.der())));
+    let own = identities.all().iter().map(|identity| {
+        let certificate = identity.refresh().map_or_else(|_| String::new(), |key| digest(&key.identity.certificate));
+        format!("identity {} {certificate}", identity.config.dxp_id)
+    });
+    let mut lines: Vec<_> = trusted.chain(own).collect();
+    lines.sort_unstable();
+    digest(lines.join("\n").as_bytes())
 }

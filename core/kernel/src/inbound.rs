@@ -20,6 +20,11 @@ const NAP: Duration = Duration::from_secs(1);
 /// Envelopes opened together.
 const BATCH: usize = 64;
 
+/// Codes, by how they begin, of what failed for want of the right trust or key: another one may mend it. What is malformed
+/// stays so.
+pub const MENDED_BY_KEYS: &[&str] =
+    &["KOUAN-DXP-CERTIFICATE-", "KOUAN-DXP-SIGNATURE-INVALID", "KOUAN-SM-", "KOUAN-KERNEL-NOT-FOR-US"];
+
 /// Receives from the window until the gateway drains.
 pub fn receive(core: &Core) {
     let mut failures = 0;
@@ -106,6 +111,11 @@ fn open_batch(core: &Core, after: &mut InboundId) -> Result<bool> {
     let opened: Vec<_> = looked.into_iter().flatten().flatten().collect();
     if opened.is_empty() {
         return Ok(true);
+    }
+    for Opened { id, result } in &opened {
+        if let OpenResult::Quarantined(reason) = result {
+            tracing::warn!(inbound = id.0, code = %reason.code, "an envelope is kept in quarantine: {}", reason.text);
+        }
     }
     crate::failpoint!("kernel::opened-before-record");
     core.journal.record_opened(opened)?;

@@ -19,6 +19,10 @@ use std::sync::{Arc, OnceLock};
 /// The plugin's id in the configuration.
 pub const ID: &str = "goods-declaration";
 
+/// Seconds without any receipt after which a declaration is overdue (超时未回), unless the site's configuration says
+/// otherwise.
+const RECEIPT_DEADLINE_S: u32 = 3600;
+
 /// The plugin.
 pub static PLUGIN: PluginDecl = PluginDecl {
     id: ID,
@@ -102,7 +106,7 @@ impl Business for GoodsDeclaration {
             folder: "Deccus001".into(),
             roots: vec![RootName::new(NAMESPACE, "DecMessage")],
             receivers: vec![DECLARATION_RECEIVER.into()],
-            receipt_deadline_s: self.config.receipt_deadline_s,
+            receipt_deadline_s: RECEIPT_DEADLINE_S,
         };
         let attachment = MessageType {
             id: ATTACHMENT.into(),
@@ -111,7 +115,7 @@ impl Business for GoodsDeclaration {
             folder: "Decedoc001".into(),
             roots: Vec::new(),
             receivers: vec![ATTACHMENT_RECEIVER.into()],
-            receipt_deadline_s: self.config.receipt_deadline_s,
+            receipt_deadline_s: RECEIPT_DEADLINE_S,
         };
         BusinessInfo {
             id: ID.into(),

@@ -26,8 +26,6 @@ pub struct Config {
     pub rules: BTreeMap<String, Level>,
     /// Other meanings of single CHANNEL codes, by code.
     pub channels: BTreeMap<String, ChannelChange>,
-    /// A declaration is overdue (超时未回) after this many seconds without any receipt.
-    pub receipt_deadline_s: u32,
 }
 
 impl Default for Config {
@@ -40,7 +38,6 @@ impl Default for Config {
             attachment_limit_mb: 4,
             rules: BTreeMap::new(),
             channels: BTreeMap::new(),
-            receipt_deadline_s: 3600,
         }
     }
 }

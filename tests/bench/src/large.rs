@@ -4,7 +4,7 @@ use crate::Setup;
 use crate::table::Table;
 use crate::timing::{Watch, median};
 use kouan_journal::model::{Filter, MessageId};
-use kouan_journal::{Delivery, Repeats, SqliteJournal, testing};
+use kouan_journal::{Delivery, Hold, Repeats, SqliteJournal, testing};
 use kouan_sdk::business::Outcome;
 use kouan_sdk::{Clock as _, SystemClock};
 use std::sync::Arc;
@@ -54,6 +54,7 @@ fn questions(
     middle: kouan_sdk::Timestamp,
 ) -> anyhow::Result<()> {
     let nothing = Filter::default();
+    let business = Some(testing::BUSINESS.to_owned());
     let asked: Vec<(&str, Filter)> = vec![
         ("list newest", nothing.clone()),
         ("by business key", Filter { key: Some(format!("FILL{:09}", count / 2)), ..nothing.clone() }),
@@ -64,17 +65,33 @@ fn questions(
         ("by time, the older half", Filter { until: Some(middle), ..nothing.clone() }),
         ("by time, none", Filter { until: Some(kouan_sdk::Timestamp::from_millis(0)), ..nothing.clone() }),
         (
-            "by state and time, none of them",
+            "by state and time, none",
             Filter { delivery: Some(Delivery::Refused), until: Some(middle), ..nothing.clone() },
         ),
+        ("by state and time, half", Filter { delivery: Some(Delivery::Sent), until: Some(middle), ..nothing.clone() }),
+        ("by business and time, half", Filter { business: business.clone(), until: Some(middle), ..nothing.clone() }),
         (
-            "by business, deep page",
+            "by business, state and time, half",
             Filter {
-                business: Some(testing::BUSINESS.into()),
-                before: Some(MessageId(count as i64 / 10)),
+                business: business.clone(),
+                delivery: Some(Delivery::Sent),
+                since: Some(middle),
                 ..nothing.clone()
             },
         ),
+        (
+            "by business and state, none",
+            Filter { business: business.clone(), delivery: Some(Delivery::Refused), ..nothing.clone() },
+        ),
+        (
+            "by business and outcome, none",
+            Filter { business: business.clone(), outcome: Some(Outcome::Rejected), ..nothing.clone() },
+        ),
+        (
+            "by state, hold and time, half",
+            Filter { delivery: Some(Delivery::Sent), hold: Some(Hold::None), until: Some(middle), ..nothing.clone() },
+        ),
+        ("by business, deep page", Filter { business, before: Some(MessageId(count as i64 / 10)), ..nothing.clone() }),
     ];
     let mut ask = |what: &str, question: &mut dyn FnMut() -> anyhow::Result<usize>| -> anyhow::Result<()> {
         let mut took = Vec::new();

@@ -360,6 +360,10 @@ impl Reference {
         }
         let under_way =
             doubted || message.parts.iter().any(|part| matches!(part.delivery, Delivery::Ready | Delivery::Sending));
+        let arrived = message.parts.iter().any(|part| part.expects && part.delivery == Delivery::Sent);
+        if *act == Act::Resend && message.proven && arrived && !under_way {
+            return false;
+        }
         let mut moved = false;
         for part in &mut message.parts {
             moved |= match (act, part.delivery) {
