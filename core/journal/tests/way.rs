@@ -715,6 +715,38 @@ fn lists_find_by_anything() {
     assert!(Timestamp::from_millis(0) < start);
 }
 
+#[test]
+fn messages_that_wait_for_an_identity_say_why_it_cannot_sign() {
+    let bench = Bench::new();
+    let waiting = bench.ready("I1", "I1");
+    let parked = bench.ready("I2", "I2");
+    bench.act(parked, Act::Park).unwrap();
+    let locked = Reason::new("KOUAN-SECURITY-LOCKED", "no PIN was presented");
+    let events = |kind: &str| {
+        let events = bench.journal.events_since(0, 1000).unwrap();
+        events.into_iter().filter(|event| event.kind == kind).count()
+    };
+    for _ in 0..3 {
+        bench.journal.hold_identity(IDENTITY, Some(locked.clone())).unwrap();
+    }
+    bench.journal.hold_identity("another", Some(Reason::new("KOUAN-SM-CERT-EXPIRED", "ended"))).unwrap();
+    assert_eq!((events("identity_holds"), events("alarm")), (2, 2), "once for each change");
+    let listed = bench.journal.list(&Filter { delivery: Some(Delivery::Ready), ..Filter::default() }).unwrap();
+    let reasons: Vec<_> = listed.iter().map(|m| (m.id, m.reason.as_ref().map(|r| r.code.as_str()))).collect();
+    assert_eq!(reasons, [(parked, Some("")), (waiting, Some("KOUAN-SECURITY-LOCKED"))]);
+    assert_eq!(bench.summary(waiting).reason, Some(locked));
+
+    let bench = bench.reopen();
+    assert!(bench.summary(waiting).reason.is_some(), "also after the gateway ended");
+    bench.journal.hold_identity(IDENTITY, None).unwrap();
+    bench.journal.hold_identity(IDENTITY, None).unwrap();
+    assert_eq!(bench.summary(waiting).reason, None);
+    let lifted =
+        bench.journal.events_since(0, 1000).unwrap().into_iter().filter(|e| e.kind == "identity_signs").count();
+    assert_eq!(lifted, 1);
+    bench.assert_sound();
+}
+
 /// Whatever states a list asks for, its lines are those of the whole list that fit, in its order, page by page.
 #[test]
 fn lists_by_states_are_the_whole_list_without_the_rest() {
