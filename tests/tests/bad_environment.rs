@@ -314,13 +314,16 @@ fn an_out_box_that_cannot_be_listed_stops_only_itself() {
     // Another folder's OutBox becomes a thing that nobody can list.
     let outbox = port.path("imp-path/Decedoc001/OutBox");
     let outbox = if outbox.is_dir() { outbox } else { other_outbox(&port) };
-    std::fs::remove_dir(&outbox).unwrap();
-    std::fs::write(&outbox, "no folder").unwrap();
+    // The gateway makes a folder that is missing; who is first is a matter of luck.
+    until("it is no folder", || {
+        let _ = std::fs::remove_dir(&outbox);
+        std::fs::write(&outbox, "no folder").is_ok()
+    });
     port.drop_import("O2");
     concluded(&gateway, "O2");
     assert_eq!(doctor(&port, &site()).as_deref(), Some("KOUAN-DIRECTORY-IO"));
     std::fs::remove_file(&outbox).unwrap();
-    std::fs::create_dir(&outbox).unwrap();
+    std::fs::create_dir_all(&outbox).unwrap();
     port.drop_import("O3");
     concluded(&gateway, "O3");
 }
