@@ -9,11 +9,13 @@ use kouan_sdk::business::Outcome;
 use kouan_sdk::catalogue;
 use unicode_width::UnicodeWidthStr;
 
-/// One line of a list: number, time, state, business key, file.
+/// One line of a list: number, time, state, business key, file, and the code of what holds or refused it.
 pub fn line(app: &App, message: &MessageSummary) -> String {
     let key = message.business_key.as_ref().map_or("-", |key| &key.value);
+    let reason = message.reason.as_ref().filter(|reason| !reason.code.is_empty());
+    let reason = reason.map_or(String::new(), |reason| format!("  {}", reason.code));
     format!(
-        "{:>8}  {}  {}  {}  {}",
+        "{:>8}  {}  {}  {}  {}{reason}",
         message.id.0,
         message.received_at.local(),
         padded(&state(app, message), 20),
