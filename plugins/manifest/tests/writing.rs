@@ -11,8 +11,11 @@ fn judged(business: &dyn Business, name: &str, document: &[u8]) -> Report {
     sample.with_package(|package| business.check(package).unwrap_or_else(|e| panic!("{name}: {e}")))
 }
 
+/// Rule, path, severity and text of a finding.
+type Told = (String, String, Severity, String);
+
 /// What must not differ: all but the places, and the prefix of a name that is shown as it was written.
-fn verdict(report: &Report) -> (String, Vec<String>, Vec<(String, String, Severity, String)>) {
+fn verdict(report: &Report) -> (String, Vec<String>, Vec<Told>) {
     let keys = report.keys.iter().map(|key| format!("{}={}", key.name, key.value)).collect();
     let mut findings: Vec<_> = report
         .findings
