@@ -303,7 +303,7 @@ impl Schemas {
     fn build(self, types: &[Type]) -> Result<Vec<Arc<Validator>>> {
         let build = |(at, (schemas, rules)): (usize, &Group)| {
             let mut builder = Validator::builder();
-            for (name, text) in self.chosen(schemas.as_deref(), "xsd")? {
+            for (name, text) in self.with_included(self.chosen(schemas.as_deref(), "xsd")?) {
                 builder = builder.file(name, text);
             }
             for (name, text) in self.chosen(rules.as_deref(), "toml")? {
@@ -317,6 +317,21 @@ impl Schemas {
             Ok(Arc::new(paths.into_iter().fold(builder, ValidatorBuilder::capture).build()?))
         };
         self.groups.iter().enumerate().map(build).collect()
+    }
+
+    /// These schema files and those that they include or import.
+    fn with_included<'s>(&'s self, mut chosen: Vec<(&'s str, &'s str)>) -> Vec<(&'s str, &'s str)> {
+        let mut at = 0;
+        while let Some((_, text)) = chosen.get(at) {
+            let named: Vec<&str> = text.split("schemaLocation=").skip(1).filter_map(|rest| rest.get(1..)?.split(['"', '\'']).next()).collect();
+            for (name, text) in &self.files {
+                if named.contains(&name.as_str()) && !chosen.iter().any(|(known, _)| known == name) {
+                    chosen.push((name, text));
+                }
+            }
+            at += 1;
+        }
+        chosen
     }
 
     /// The named files of a kind, or all of it.
