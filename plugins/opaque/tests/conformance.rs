@@ -34,11 +34,13 @@ fn every_type_is_known_by_its_folder_and_warns() {
 fn a_message_goes_out_as_it_stands_to_its_receiver() {
     let business = business(&PLUGIN, "{}");
     let document = b"<Licence><LicenceNo>L1</LicenceNo></Licence>".as_slice();
-    let package =
-        Package { file_name: "L1.xml", stem: "L1", form_id: Some("ail"), document, attachments: &[] };
+    let package = Package { file_name: "L1.xml", stem: "L1", form_id: Some("ail"), document, attachments: &[] };
     let report = business.check(&package).unwrap();
     let parts = business.plan(&package, &report, &report.keys).unwrap();
-    assert_eq!((parts[0].message_type.as_str(), parts[0].receivers.as_slice()), ("AIL", &["DXPDSWLICENCE001".to_owned()][..]));
+    assert_eq!(
+        (parts[0].message_type.as_str(), parts[0].receivers.as_slice()),
+        ("AIL", &["DXPDSWLICENCE001".to_owned()][..])
+    );
     assert_eq!(parts[0].payload, Payload::Bytes(Cow::Borrowed(document)));
 }
 
@@ -52,8 +54,11 @@ fn receipts_are_read_by_what_they_carry() {
     let taken = read("deccus201");
     assert_eq!((taken.outcome, taken.name.prefix.as_str()), (Outcome::Accepted, "Successed"));
     assert_eq!(taken.keys, [Key::new("ClientSeqNo", "TEST202601120001"), Key::new("SeqNo", "I20260000000000001")]);
-    let refused = read("ail");
-    assert_eq!((refused.outcome, refused.text.as_str(), refused.reopens), (Outcome::Rejected, "许可证编号不能为空", true));
+    let refused = read("_ail_");
+    assert_eq!(
+        (refused.outcome, refused.text.as_str(), refused.reopens),
+        (Outcome::Rejected, "许可证编号不能为空", true)
+    );
     let other = read("other");
     assert_eq!((other.outcome, other.stage.as_str()), (Outcome::None, "回执，代码 XX（含义未知）"));
     assert_eq!(other.keys, [Key::new("SeqNo", "I20260000000000001")]);
