@@ -6,6 +6,10 @@ use kouan_sdk::business::Receipt;
 /// Where a receipt's business data stands, below the root `Package`.
 const DATA: [&str; 2] = ["DataInfo", "BussinessData"];
 
+/// The systems that uploads go to. What a receipt from another DXP id says comes from a stranger (`client-notes.md`: INV202
+/// of DXPEDCINVT000001 lies in `Others/InBox/INV`; the rule itself is inferred).
+const SYSTEMS: [&str; 3] = ["DXPDSWNEMS000001", "DXPDSWNPTS000001", "DXPDSWSAS0000001"];
+
 /// The hooks of this business.
 pub(crate) struct ReceiptHooks;
 
@@ -14,11 +18,22 @@ impl Hooks for ReceiptHooks {
         if document.root() != "Package" {
             return;
         }
+        receipt.name.others = others(document);
         receipt.kind = kind(document).unwrap_or_else(|| receipt.kind.clone());
         let notes = notes(document);
         let own = std::iter::once(receipt.text.as_str()).filter(|text| !text.is_empty());
         receipt.text = own.chain(notes.iter().map(String::as_str)).collect::<Vec<_>>().join("；");
     }
+}
+
+/// The folder below `Others/InBox` for what comes from a stranger: the first three letters of its message type.
+fn others(document: &Tree) -> Option<String> {
+    let sender = document.value(&["EnvelopInfo", "sender_id"]);
+    if !sender.starts_with("DXP") || SYSTEMS.contains(&sender) {
+        return None;
+    }
+    let letters = document.value(&["EnvelopInfo", "message_type"]).get(..3)?;
+    letters.chars().all(|c| c.is_ascii_uppercase()).then(|| letters.to_owned())
 }
 
 /// The message type, else the name of the element that holds the receipt.

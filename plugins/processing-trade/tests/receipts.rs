@@ -573,6 +573,19 @@ fn a_receipt_keeps_its_own_file_name_and_its_moment() {
 }
 
 #[test]
+fn what_a_stranger_sends_belongs_below_others() {
+    for (name, others) in [
+        ("inv202_receipt_sample.xml", Some("INV")),
+        ("inv202-prefixed.xml", Some("INV")),
+        ("inv201_receipt_sample.xml", None),
+        ("sas223_receipt_sample.xml", None),
+        ("common_response_success_sample.xml", None),
+    ] {
+        assert_eq!(read(name).name.others.as_deref(), others, "{name}");
+    }
+}
+
+#[test]
 fn a_duplicate_teaches_its_number() {
     let receipt = read("common_response_failed_sample.xml");
     assert!(receipt.is_repeat_of_known);
