@@ -36,6 +36,8 @@ pub(crate) struct Type {
     pub(crate) parties: Vec<(String, Pick)>,
     pub(crate) business_key: Vec<String>,
     pub(crate) order_key: Option<Template>,
+    /// Name of the value that names the receiver.
+    pub(crate) receiver: Option<String>,
     pub(crate) update: Vec<Condition>,
     pub(crate) zip: ZipWay,
     pub(crate) extra_files: bool,
@@ -126,6 +128,9 @@ impl Compiled {
             if !of.stem_key && !of.business_key.iter().any(|name| has(of, name)) {
                 return wrong(format!("type {} has none of its business_key", of.info.id));
             }
+            if let Some(name) = of.receiver.iter().find(|name| !of.values.iter().any(|(known, _)| known == *name)) {
+                return wrong(format!("type {}: receiver names {name}, which is none of its values", of.info.id));
+            }
             if !self.templates.contains_key(&of.refusal) {
                 return wrong(format!("type {}: there is no template {}", of.info.id, of.refusal));
             }
@@ -173,6 +178,7 @@ fn over(near: TypePart, far: &TypePart) -> TypePart {
     TypePart {
         folder: near.folder.or_else(|| far.folder.clone()),
         receivers: near.receivers.or_else(|| far.receivers.clone()),
+        receiver: near.receiver.or_else(|| far.receiver.clone()),
         receipt_deadline_s: near.receipt_deadline_s.or(far.receipt_deadline_s),
         roots: near.roots.or_else(|| far.roots.clone()),
         detect: near.detect.or_else(|| far.detect.clone()),
@@ -278,6 +284,7 @@ impl Schemas {
                 .collect::<Result<_>>()?,
             business_key: part.business_key.clone().unwrap_or_default(),
             order_key: part.order_key.as_deref().map(|text| Template::read("order_key", text)).transpose()?,
+            receiver: part.receiver.clone(),
             update: Condition::read_all(part.update.as_deref().unwrap_or_default(), body)?,
             zip: part.zip.unwrap_or_default(),
             extra_files: part.extra_files.unwrap_or(false),
@@ -303,7 +310,7 @@ impl Schemas {
     fn build(self, types: &[Type]) -> Result<Vec<Arc<Validator>>> {
         let build = |(at, (schemas, rules)): (usize, &Group)| {
             let mut builder = Validator::builder();
-            for (name, text) in self.chosen(schemas.as_deref(), "xsd")? {
+            for (name, text) in self.with_included(self.chosen(schemas.as_deref(), "xsd")?) {
                 builder = builder.file(name, text);
             }
             for (name, text) in self.chosen(rules.as_deref(), "toml")? {
@@ -317,6 +324,25 @@ impl Schemas {
             Ok(Arc::new(paths.into_iter().fold(builder, ValidatorBuilder::capture).build()?))
         };
         self.groups.iter().enumerate().map(build).collect()
+    }
+
+    /// These schema files and those that they include or import.
+    fn with_included<'s>(&'s self, mut chosen: Vec<(&'s str, &'s str)>) -> Vec<(&'s str, &'s str)> {
+        let mut at = 0;
+        while let Some((_, text)) = chosen.get(at) {
+            let named: Vec<&str> = text
+                .split("schemaLocation=")
+                .skip(1)
+                .filter_map(|rest| rest.get(1..)?.split(['"', '\'']).next())
+                .collect();
+            for (name, text) in &self.files {
+                if named.contains(&name.as_str()) && !chosen.iter().any(|(known, _)| known == name) {
+                    chosen.push((name, text));
+                }
+            }
+            at += 1;
+        }
+        chosen
     }
 
     /// The named files of a kind, or all of it.

@@ -92,6 +92,9 @@ pub struct TypePart {
     pub folder: Option<String>,
     /// DXP ids of the receivers.
     pub receivers: Option<Vec<String>>,
+    /// Name of a value by which the message itself names one of the receivers; without it, or if it names a stranger, the
+    /// first is the one. Absent = all of them.
+    pub receiver: Option<String>,
     /// Overdue after this many seconds without any receipt; default 3600.
     pub receipt_deadline_s: Option<u32>,
     /// Roots: `Name` (any namespace), `{uri}Name`, `{}Name` (no namespace). None: known by its folder only.

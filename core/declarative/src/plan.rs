@@ -1,6 +1,7 @@
 //! One part: the document, as it stands or in a zip of its own.
 
 use crate::business::{Compiled, Type};
+use crate::check::Notes;
 use crate::format::ZipWay;
 use kouan_sdk::business::{Package, PartPlan, Payload, Report};
 use kouan_sdk::{Error, ErrorKind, Result};
@@ -22,13 +23,22 @@ pub(crate) fn parts<'a>(compiled: &Compiled, package: &Package<'a>, report: &Rep
     Ok(vec![PartPlan {
         name: "document".into(),
         message_type: of.info.id.clone(),
-        receivers: of.info.receivers.clone(),
+        receivers: receivers(of, report)?,
         file_name,
         payload: Payload::Bytes(bytes),
         after: Vec::new(),
         expects_receipt: true,
         biz_keys: Vec::new(),
     }])
+}
+
+/// All of the type's receivers, or the one that the message names: never one that is not the type's.
+fn receivers(of: &Type, report: &Report) -> Result<Vec<String>> {
+    let all = &of.info.receivers;
+    let Some(name) = &of.receiver else { return Ok(all.clone()) };
+    let notes = Notes::of(report)?;
+    let named = notes.values.get(name).and_then(|value| all.iter().find(|known| *known == value));
+    Ok(named.or_else(|| all.first()).cloned().into_iter().collect())
 }
 
 fn payload<'a>(package: &Package<'a>, of: &Type) -> Result<(String, Cow<'a, [u8]>)> {

@@ -53,7 +53,7 @@ fn of_kind(compiled: &Compiled, kind: &Kind, keys: Vec<Key>, tree: &Tree) -> Rec
         rank: meaning.rank,
         outcome: meaning.outcome.into(),
         stage: meaning.zh.replace("{code}", &code),
-        text: first(&kind.text),
+        text: kind.text.as_ref().map(|pick| pick.values(tree).join("；")).unwrap_or_default(),
         is_final: meaning.is_final,
         reopens: meaning.reopens,
         is_repeat_of_known: false,

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 pub struct RootName {
     /// Namespace URI; empty = no namespace; `*` = any.
     pub namespace: String,
-    /// Local name.
+    /// Local name; `*` = any.
     pub local: String,
 }
 
@@ -20,7 +20,12 @@ impl RootName {
 
     /// Whether a document with this root is meant.
     pub fn matches(&self, namespace: &str, local: &str) -> bool {
-        self.local == local && (self.namespace == "*" || self.namespace == namespace)
+        (self.is_any() || self.local == local) && (self.namespace == "*" || self.namespace == namespace)
+    }
+
+    /// Whether it takes every name; who names a root comes before.
+    pub fn is_any(&self) -> bool {
+        self.local == "*"
     }
 }
 
