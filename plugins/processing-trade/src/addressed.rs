@@ -1,8 +1,10 @@
 //! A message names its receiver (`EnvelopInfo/receiver_id`): one type goes to the account books' system, the handbooks' or
 //! the special areas', as its SysId says (`processing-trade.md` §C1).
 
-use kouan_sdk::business::{BusinessInfo, Key, Package, PartPlan, Receipt, ReceiptName, Report};
-use kouan_sdk::{Business, Result};
+use kouan_sdk::business::{
+    BusinessInfo, Key, Package, PartPlan, Receipt, ReceiptName, Report, SignatureRequest, Signer,
+};
+use kouan_sdk::{Business, Result, Timestamp};
 
 /// The data's name of the value that holds the receiver.
 const RECEIVER: &str = "Receiver";
@@ -31,6 +33,14 @@ impl Business for Addressed {
             }
         }
         Ok(parts)
+    }
+
+    fn signature_request(&self, document: &[u8], signer: &Signer, at: Timestamp) -> Result<Option<SignatureRequest>> {
+        self.0.signature_request(document, signer, at)
+    }
+
+    fn with_signature(&self, document: &[u8], signer: &Signer, at: Timestamp, signature: &[u8]) -> Result<Vec<u8>> {
+        self.0.with_signature(document, signer, at, signature)
     }
 
     fn read_receipt(&self, bytes: &[u8]) -> Result<Receipt> {
