@@ -9,6 +9,10 @@ use std::sync::Arc;
 const PLUGINS: &[&PluginDecl] = &[
     #[cfg(feature = "goods-declaration")]
     &kouan_goods_declaration::PLUGIN,
+    #[cfg(feature = "transport-means")]
+    &kouan_transport_means::PLUGIN,
+    #[cfg(feature = "opaque")]
+    &kouan_opaque::PLUGIN,
     #[cfg(feature = "transport-directory")]
     &kouan_transport_directory::PLUGIN,
     #[cfg(feature = "transport-embedded")]
@@ -29,14 +33,19 @@ pub fn registry() -> kouan_sdk::Result<Registry> {
 pub struct BusinessData {
     /// The business's id.
     pub id: &'static str,
-    /// The compiled data.
-    pub validator: fn() -> kouan_sdk::Result<Arc<Validator>>,
+    /// The compiled data; several where types have schemas of their own.
+    pub validators: fn() -> kouan_sdk::Result<Vec<Arc<Validator>>>,
 }
 
 /// The data of the bundled businesses.
 pub const DATA: &[BusinessData] = &[
     #[cfg(feature = "goods-declaration")]
-    BusinessData { id: kouan_goods_declaration::ID, validator: || kouan_goods_declaration::validator(None) },
+    BusinessData {
+        id: kouan_goods_declaration::ID,
+        validators: || Ok(vec![kouan_goods_declaration::validator(None)?]),
+    },
+    #[cfg(feature = "transport-means")]
+    BusinessData { id: kouan_transport_means::ID, validators: || kouan_transport_means::BUSINESS.validators(None) },
 ];
 
 #[cfg(test)]

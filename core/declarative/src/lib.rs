@@ -1,9 +1,9 @@
-#![doc = include_str!("../README.md")]
+//! A business by data: makes a [`kouan_sdk::Business`] and its [`kouan_sdk::Simulator`] out of a folder with
+//! `business.toml`, schemas, rules, code tables and samples. `README.md` beside this crate is the author's reference.
 //!
-//! ---
-//!
-//! This room makes a [`kouan_sdk::Business`] and its [`kouan_sdk::Simulator`] out of such a folder. It must not know any
-//! business by name, nor a journal, a kernel, a transport or a key.
+//! This room must not know any business by name, nor a journal, a kernel, a transport or a key: what a type is called,
+//! where its keys stand, what a receipt's code means and what the simulated window answers is data in
+//! `business-schemas/`, and what data cannot say stands in a plugin's [`Hooks`].
 
 #![forbid(unsafe_code)]
 

@@ -1,7 +1,8 @@
 //! What a site may set for the goods declaration.
 
 use crate::data::Outcome;
-use kouan_sdk::{Error, ErrorKind, Result, Severity};
+use kouan_declarative::Level;
+use kouan_sdk::{Error, ErrorKind, Result};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -53,32 +54,6 @@ pub enum WaitFor {
     Nothing,
     /// They wait for SeqNo and carry it as PRE_ENTRY_ID.
     SeqNo,
-}
-
-/// How bad a finding of a rule is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    /// Refuses the message.
-    Error,
-    /// Goes out; somebody should look.
-    Warning,
-    /// For the reader's information.
-    Info,
-    /// Not reported.
-    Off,
-}
-
-impl Level {
-    /// As a severity; `None` = not reported.
-    pub(crate) fn severity(self) -> Option<Severity> {
-        match self {
-            Self::Error => Some(Severity::Error),
-            Self::Warning => Some(Severity::Warning),
-            Self::Info => Some(Severity::Info),
-            Self::Off => None,
-        }
-    }
 }
 
 /// Another meaning of a CHANNEL code; what is absent stays as it is.

@@ -144,7 +144,7 @@ fn gateway_config(folder: &Path) -> anyhow::Result<kouan_kernel::Config> {
         site.settings.insert("incomplete_ms".into(), 1000.into());
         site.settings.insert("scan_interval_ms".into(), 20.into());
     }
-    for business in &mut config.business {
+    for business in config.business.iter_mut().filter(|business| business.plugin == kouan_goods_declaration::ID) {
         // Samples that are declared (OperType C) are signed by the rehearsal's own profile; none is official.
         business.settings.insert("signing_profile".into(), "sandbox-document".into());
     }
