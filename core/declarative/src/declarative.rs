@@ -7,7 +7,7 @@ use crate::data::Place;
 use crate::hooks::Hooks;
 use crate::samples::{self, Sample};
 use crate::simulate::SimulatedWindow;
-use crate::{plan, receipt};
+use crate::{plan, receipt, renumber};
 use include_dir::Dir;
 use kouan_schema::Validator;
 use kouan_sdk::business::{BusinessInfo, Key, Package, PartPlan, Receipt, ReceiptName, Report};
@@ -78,6 +78,14 @@ impl Declarative {
     /// The built-in sample receipts: file name and bytes.
     pub fn receipts(&self) -> Vec<(String, &'static [u8])> {
         samples::receipts(self.dir)
+    }
+
+    /// The same message under another number: where its business key stands. `None` if it has no number of its own.
+    ///
+    /// # Errors
+    /// `KOUAN-DECLARATIVE-UNREADABLE` if it is no message of this business.
+    pub fn renumbered(&self, document: &[u8], form_id: Option<&str>, number: &str) -> Result<Option<Vec<u8>>> {
+        renumber::renumbered(&*self.compiled(None)?, document, form_id, number)
     }
 
     fn compiled(&self, folder: Option<&Path>) -> Result<Arc<Compiled>> {

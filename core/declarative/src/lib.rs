@@ -20,6 +20,7 @@ mod pick;
 mod plan;
 pub mod proof;
 mod receipt;
+mod renumber;
 mod samples;
 mod simulate;
 mod summary;

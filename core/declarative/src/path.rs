@@ -108,6 +108,12 @@ impl Source for Tree {
 }
 
 impl Tree {
+    /// The first element at a path that holds text.
+    pub(crate) fn first_with_text(&self, path: &Path) -> Option<usize> {
+        let has_text = |at: &usize| self.node(*at).is_some_and(|node| !node.text.trim().is_empty());
+        self.at(path).into_iter().find(has_text).filter(|_| path.attribute.is_none())
+    }
+
     /// Elements at a path, in one walk.
     fn at(&self, path: &Path) -> Vec<usize> {
         // How deep each element fits the path so far; 0 = not at all.

@@ -141,3 +141,26 @@ fn a_site_changes_how_bad_a_rule_is_and_what_the_data_is() {
         assert_eq!((error.kind, error.code.as_ref()), (kouan_sdk::ErrorKind::Config, code), "{config}");
     }
 }
+
+#[test]
+fn a_sample_under_another_number_is_the_same_message_but_for_its_key() {
+    let business = business(&PLUGIN, "{}");
+    for name in ["csm002.xml", "gbk.xml"] {
+        let sample = good(name);
+        let document = BUSINESS.renumbered(sample.document, None, "DEMO<1").unwrap().unwrap();
+        let package = kouan_sdk::business::Package {
+            file_name: "D.xml",
+            stem: "D",
+            form_id: None,
+            document: &document,
+            attachments: &[],
+        };
+        let report = business.check(&package).unwrap();
+        assert_eq!(report.business_key, Some(Key::new("MessageID", "DEMO<1")), "{name}");
+        assert_eq!(errors(&report), [] as [&str; 0], "{name}");
+        let other = judged(business.as_ref(), &sample);
+        assert_eq!(value(&report.keys, "Call"), value(&other.keys, "Call"), "{name}");
+    }
+    assert_eq!(BUSINESS.renumbered(good("train.xml").document, Some("TCDS"), "D1"), Ok(None), "it has no number");
+    assert!(BUSINESS.renumbered(b"<Strange/>", None, "D1").is_err());
+}
