@@ -43,6 +43,7 @@ pub(crate) struct Type {
     pub(crate) extra_files: bool,
     pub(crate) refusal: String,
     pub(crate) stem_key: bool,
+    pub(crate) renumber: Vec<Path>,
     pub(crate) max_bytes: u64,
 }
 
@@ -221,6 +222,7 @@ fn over(near: TypePart, far: &TypePart) -> TypePart {
         extra_files: near.extra_files.or(far.extra_files),
         refusal: near.refusal.or_else(|| far.refusal.clone()),
         stem_key: near.stem_key.or(far.stem_key),
+        renumber: near.renumber.or_else(|| far.renumber.clone()),
         max_bytes: near.max_bytes.or(far.max_bytes),
     }
 }
@@ -315,6 +317,7 @@ impl Schemas {
             extra_files: part.extra_files.unwrap_or(false),
             refusal: part.refusal.clone().ok_or_else(|| lacks("refusal"))?,
             stem_key: part.stem_key.unwrap_or(false),
+            renumber: part.renumber.iter().flatten().map(|path| Path::read(path, body)).collect::<Result<_>>()?,
             max_bytes: part.max_bytes.unwrap_or(u64::MAX),
         };
         if is_checked && let Some(path) = of.paths().into_iter().find(|path| path.capture().is_none()) {

@@ -129,6 +129,8 @@ pub struct TypePart {
     pub refusal: Option<String>,
     /// Where the type has no key in the message, the file's stem is its key (`FileStem`).
     pub stem_key: Option<bool>,
+    /// Paths of numbers that a sample sent again must change beside its business key, because receipts name them.
+    pub renumber: Option<Vec<String>>,
     /// Largest document in bytes.
     pub max_bytes: Option<u64>,
 }

@@ -108,10 +108,10 @@ impl Source for Tree {
 }
 
 impl Tree {
-    /// The first element at a path that holds text.
-    pub(crate) fn first_with_text(&self, path: &Path) -> Option<usize> {
+    /// Elements at a path that hold text.
+    pub(crate) fn with_text(&self, path: &Path) -> Vec<usize> {
         let has_text = |at: &usize| self.node(*at).is_some_and(|node| !node.text.trim().is_empty());
-        self.at(path).into_iter().find(has_text).filter(|_| path.attribute.is_none())
+        if path.attribute.is_some() { Vec::new() } else { self.at(path).into_iter().filter(has_text).collect() }
     }
 
     /// Elements at a path, in one walk.

@@ -166,6 +166,11 @@ fn gateway_config(folder: &Path) -> anyhow::Result<kouan_kernel::Config> {
         site.settings.insert("incomplete_ms".into(), 1000.into());
         site.settings.insert("scan_interval_ms".into(), 20.into());
     }
+    // The samples are of many enterprises; the only identity acts for all of them.
+    for identity in &mut config.identity {
+        identity.enterprises.clear();
+        identity.cards.clear();
+    }
     for business in config.business.iter_mut().filter(|business| business.plugin == kouan_goods_declaration::ID) {
         // Samples that are declared (OperType C) are signed by the rehearsal's own profile; none is official.
         business.settings.insert("signing_profile".into(), "sandbox-document".into());
