@@ -266,18 +266,11 @@ fn receipts(facts: &Facts<'_>) -> Vec<String> {
     }
     let mut left = promised.clone();
     let mut others = 0;
-    // What never became a message is answered at least once: nothing remembers that it was.
-    let set_aside = facts.dropped.iter().filter(|file| file.expected == Expected::SetAside);
-    let mut unanswered: BTreeSet<_> = set_aside.clone().map(|file| stem(&file.name)).collect();
-    let answers: Vec<_> = set_aside.map(|file| (format!("Failed_{}_", stem(&file.name)), stem(&file.name))).collect();
     for file in facts.files.iter().filter(|file| matches!(file.place.as_str(), "InBox" | "Report")) {
         match left.get_mut(file.digest.as_str()) {
             Some(count) => *count -= 1,
-            None if file.place != "InBox" => {}
-            None => match answers.iter().find(|(prefix, _)| file.name.starts_with(prefix)) {
-                Some((_, stem)) => drop(unanswered.remove(stem)),
-                None => others += 1,
-            },
+            None if file.place == "InBox" => others += 1,
+            None => {}
         }
     }
     let mut differences: Vec<_> = left
@@ -289,10 +282,11 @@ fn receipts(facts: &Facts<'_>) -> Vec<String> {
             format!("{about}: {} promised, {count} too few (or too many, if below 0)", promised[digest])
         })
         .collect();
-    differences.extend(unanswered.iter().map(|stem| format!("{stem} was put aside without an answer")));
-    let refused = facts.messages.iter().filter(|m| m.summary.delivery == Delivery::Refused).count();
+    // What never became a message, being too big, is answered as well.
+    let set_aside = facts.dropped.iter().filter(|file| file.expected == Expected::SetAside).count();
+    let refused = facts.messages.iter().filter(|m| m.summary.delivery == Delivery::Refused).count() + set_aside;
     if others != refused {
-        differences.push(format!("{refused} messages were refused here, and {others} refusals lie in InBox"));
+        differences.push(format!("{refused} files were refused here, and {others} refusals lie in InBox"));
     }
     differences
 }

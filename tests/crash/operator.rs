@@ -4,7 +4,7 @@
 use crate::processes;
 use crate::settle::{self, Standing};
 use anyhow::bail;
-use kouan_journal::model::Filter;
+use kouan_journal::model::{Filter, MessageId, PartDetail};
 use kouan_journal::{Delivery, Journal};
 use kouan_sandbox::Ledger;
 use std::collections::BTreeSet;
@@ -46,29 +46,37 @@ impl Operator {
         )?;
         for message in doubted {
             let Some(detail) = Journal::detail(&journal, message.id)? else { continue };
-            let parts = detail.parts.iter().filter(|part| part.state.delivery == Delivery::InDoubt);
-            let (there, missing): (Vec<_>, Vec<_>) = parts.partition(|part| arrived.contains(part.wire_id.as_str()));
-            let verdict = match (there.is_empty(), missing.is_empty()) {
-                (true, true) => continue,
-                (false, true) => "--sent",
-                (true, false) => "--not-sent",
-                (false, false) => bail!("message {}: one doubted part arrived, another did not", message.id.0),
-            };
-            let number = format!("#{}", message.id.0);
-            let arguments = ["message", "resolve", &number, verdict, "--reason", "looked into the window's ledger"];
-            let done = processes::command(kouan, folder, &arguments)?;
-            let still_in_doubt = || {
-                Ok::<_, anyhow::Error>(
-                    Journal::detail(&settle::journal(folder)?, message.id)?
-                        .is_some_and(|detail| detail.summary.delivery == Delivery::InDoubt),
-                )
-            };
-            // A receipt may have settled it meanwhile.
-            if !done.status.success() && still_in_doubt()? {
-                bail!("resolve {number} {verdict}: {}", String::from_utf8_lossy(&done.stderr));
+            for part in detail.parts.iter().filter(|part| part.state.delivery == Delivery::InDoubt) {
+                let verdict = if arrived.contains(part.wire_id.as_str()) { "--sent" } else { "--not-sent" };
+                self.resolve(kouan, folder, message.id, &part.wire_id, verdict)?;
             }
-            self.acts += 1;
         }
+        Ok(())
+    }
+
+    fn resolve(
+        &mut self,
+        kouan: &Path,
+        folder: &Path,
+        id: MessageId,
+        wire_id: &str,
+        verdict: &str,
+    ) -> anyhow::Result<()> {
+        let number = format!("#{}", id.0);
+        let reason = "looked into the window's ledger";
+        let arguments = ["message", "resolve", &number, "--part", wire_id, verdict, "--reason", reason];
+        let done = processes::command(kouan, folder, &arguments)?;
+        let still_in_doubt = || {
+            let detail = Journal::detail(&settle::journal(folder)?, id)?;
+            let parts = detail.iter().flat_map(|detail| &detail.parts);
+            let doubted = |part: &PartDetail| part.wire_id == wire_id && part.state.delivery == Delivery::InDoubt;
+            anyhow::Ok(parts.into_iter().any(doubted))
+        };
+        // A receipt may have settled it meanwhile.
+        if !done.status.success() && still_in_doubt()? {
+            bail!("resolve {number} {wire_id} {verdict}: {}", String::from_utf8_lossy(&done.stderr));
+        }
+        self.acts += 1;
         Ok(())
     }
 }

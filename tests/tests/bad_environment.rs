@@ -5,6 +5,7 @@
 mod port;
 
 use kouan_journal::{Delivery, Hold, JournalError};
+use kouan_kernel::probe::{Subject, probe};
 use kouan_kernel::{Gateway, KernelError};
 use kouan_sandbox::Repeats;
 use kouan_sdk::business::Outcome;
@@ -19,6 +20,25 @@ fn is(gateway: &Gateway, key: &str, delivery: Delivery) -> bool {
     the_one(gateway, key).is_some_and(|message| message.delivery == delivery)
 }
 
+/// The code that `kouan doctor` shows of a subject.
+fn doctor(port: &Port, subject: &Subject) -> Option<String> {
+    let probes = probe(&port.config(), &Port::registry(), &port.setup.clock, |_| true);
+    probes.into_iter().find(|probe| probe.subject == *subject).unwrap().health.code
+}
+
+fn client() -> Subject {
+    Subject::Identity(CLIENT.into())
+}
+
+fn site() -> Subject {
+    Subject::Site("erp".into())
+}
+
+/// Codes of the alarms that stand.
+fn alarms(gateway: &Gateway) -> Vec<String> {
+    gateway.journal().alarms(100).unwrap().into_iter().map(|alarm| alarm.code).collect()
+}
+
 // ---------------------------------------------------------------- keys and certificates
 
 #[test]
@@ -29,6 +49,9 @@ fn a_wrong_password_holds_at_sign_and_the_right_one_lets_go() {
     port.drop_import("P1");
     until("it waits", || is(&gateway, "P1", Delivery::Ready));
     assert_eq!(the_one(&gateway, "P1").unwrap().hold, Hold::None);
+    until("somebody is told", || !alarms(&gateway).is_empty());
+    assert_eq!(alarms(&gateway), ["KOUAN-SECURITY-LOCKED"], "the wrong one is not tried again");
+    assert_eq!(doctor(&port, &client()).as_deref(), Some("KOUAN-SECURITY-WRONG-PASSWORD"));
     gateway.drain();
     std::fs::write(port.path("pin"), PASSWORD).unwrap();
     let gateway = port.start();
@@ -44,6 +67,8 @@ fn a_key_of_another_certificate_signs_nothing_until_they_fit() {
     let gateway = port.start();
     port.drop_import("K1");
     until("it waits", || is(&gateway, "K1", Delivery::Ready));
+    until("somebody is told", || alarms(&gateway) == ["KOUAN-SECURITY-CERT-KEY-MISMATCH"]);
+    assert_eq!(doctor(&port, &client()).as_deref(), Some("KOUAN-SECURITY-CERT-KEY-MISMATCH"));
     std::fs::write(port.path("keys/client.cert.pem"), certificate).unwrap();
     concluded(&gateway, "K1");
     let ledger = port.ledger();
@@ -57,6 +82,7 @@ fn an_expired_certificate_holds_and_a_renewed_one_goes_on_without_a_restart() {
     let gateway = port.start();
     port.drop_import("E1");
     until("it waits", || is(&gateway, "E1", Delivery::Ready));
+    until("somebody is told", || alarms(&gateway) == ["KOUAN-SM-CERT-EXPIRED"]);
     assert_eq!(detail(&gateway, "E1").parts[0].state.attempts, 0, "no attempt with what nobody accepts");
     announce_renewal(&mut port);
     concluded(&gateway, "E1");
@@ -288,6 +314,7 @@ fn an_out_box_that_cannot_be_listed_stops_only_itself() {
     std::fs::write(&outbox, "no folder").unwrap();
     port.drop_import("O2");
     concluded(&gateway, "O2");
+    assert_eq!(doctor(&port, &site()).as_deref(), Some("KOUAN-DIRECTORY-IO"));
     std::fs::remove_file(&outbox).unwrap();
     std::fs::create_dir(&outbox).unwrap();
     port.drop_import("O3");
@@ -354,10 +381,32 @@ fn receipts_wait_for_a_read_only_in_box_and_lie_there_once_it_can_be_written() {
     concluded(&gateway, "I1");
     until("its receipts wait", || gateway.journal().counts().unwrap().pending_effects >= 6);
     assert!(port.names("InBox").is_empty());
+    assert_eq!(doctor(&port, &site()).as_deref(), Some("KOUAN-DIRECTORY-NO-ACCESS"));
     inbox.change("rw");
     until("all six are there", || port.names("InBox").len() == 6);
     until("nothing waits", || gateway.journal().counts().unwrap().pending_effects == 0);
     gateway.drain();
+}
+
+#[test]
+fn receipts_wait_for_an_in_box_without_room_and_lie_there_once_there_is_some() {
+    if !may_mount() {
+        return;
+    }
+    let port = Port::new(Setup::default());
+    let inbox = Mounted::at(port.place("InBox"), "size=256k");
+    let gateway = port.start();
+    fill(&port.place("InBox").join(".ballast"));
+    port.drop_import("R1");
+    concluded(&gateway, "R1");
+    until("its receipts wait", || gateway.journal().counts().unwrap().pending_effects >= 6);
+    assert!(port.names("InBox").is_empty(), "none is half written");
+    std::fs::remove_file(port.place("InBox").join(".ballast")).unwrap();
+    until("all six are there", || port.names("InBox").len() == 6);
+    assert!(port.inbox("").iter().all(|text| text.trim_end().ends_with('>')), "each is whole");
+    until("nothing waits", || gateway.journal().counts().unwrap().pending_effects == 0);
+    gateway.drain();
+    drop(inbox);
 }
 
 #[test]
@@ -381,6 +430,15 @@ fn a_full_disk_takes_nothing_in_loses_nothing_and_goes_on_when_there_is_room() {
         assert!(waiting > numbers.len(), "{waiting}");
     };
     known();
+    // What the log says, and whoever else hands something to the journal.
+    let more = kouan_journal::model::NewMessage {
+        site: "erp".into(),
+        source_id: "by hand".into(),
+        file_name: "MORE.xml".into(),
+        headers: Vec::new(),
+        body: vec![b'x'; 64 << 10].into(),
+    };
+    assert_eq!(gateway.journal().accept(vec![more]).unwrap_err().code, "KOUAN-JOURNAL-DISK-FULL");
     std::fs::remove_file(&ballast).unwrap();
     numbers.iter().for_each(|number| concluded(&gateway, number));
     let ledger = port.ledger();

@@ -9,6 +9,7 @@ use kouan_kernel::Gateway;
 use port::{Port, Setup, concluded, import, replaced, sample, until, zip_of};
 use serde_json::Value;
 use std::io::Write as _;
+use std::time::Duration;
 
 /// A file that must be refused, and the code that says why.
 struct Bad {
@@ -94,13 +95,17 @@ fn entities_are_neither_expanded_nor_fetched() {
     }
     laughs += "]>";
     let secret = "<!DOCTYPE DecMessage [<!ENTITY x SYSTEM \"file:///etc/hostname\">]>";
-    let remote = "<!DOCTYPE DecMessage SYSTEM \"http://127.0.0.1:9/dec.dtd\">";
+    // Somebody listens, and must not be asked.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let remote = format!("<!DOCTYPE DecMessage SYSTEM \"http://{}/dec.dtd\">", listener.local_addr().unwrap());
     refused_and_the_next_goes_through(&[
         bad("laughs.xml", "KOUAN-XML-DOCTYPE", with(&laughs, "l9")),
         bad("xxe.xml", "KOUAN-XML-DOCTYPE", with(secret, "x")),
-        bad("dtd.xml", "KOUAN-XML-DOCTYPE", with(remote, "x")),
+        bad("dtd.xml", "KOUAN-XML-DOCTYPE", with(&remote, "x")),
         bad("entity.xml", "KOUAN-XML-UNKNOWN-ENTITY", replaced(&document, "<NoteS/>", "<NoteS>&nbsp;</NoteS>")),
     ]);
+    assert!(listener.accept().is_err(), "the document's own address was asked");
 }
 
 #[test]
@@ -131,8 +136,7 @@ fn gbk_and_a_byte_order_mark_are_no_fault() {
         concluded(&gateway, name);
     }
     let sent = port.ledger().effects.iter().flat_map(|effect| effect.digests.clone()).collect::<Vec<_>>();
-    let dropped = ["gbk.xml", "byte-order-mark.xml"].map(|n| kouan_sm::sm3(sample(n).document));
-    assert_eq!(sent, dropped.map(|digest| digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>()));
+    assert_eq!(sent, ["gbk.xml", "byte-order-mark.xml"].map(|n| hex(sample(n).document)), "byte for byte");
 }
 
 #[test]
@@ -171,20 +175,76 @@ fn a_hundred_megabytes_are_put_aside_unread() {
 #[test]
 fn a_file_that_grows_while_it_is_looked_at_is_taken_once_and_whole() {
     let port = Port::new(Setup::default());
-    let gateway = port.start();
+    let gateway = started(&port, &[("incomplete_ms", 60_000)]);
     let document = import("G1");
     let mut file = std::fs::File::create(port.place("OutBox").join("grows.xml")).unwrap();
-    // Slower than any look, but never silent for as long as a file without its end may be.
+    // Slower than any look, and without its end it is left to its writer.
     for chunk in document.chunks(document.len() / 40) {
         file.write_all(chunk).unwrap();
         file.sync_all().unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(12));
+        std::thread::sleep(Duration::from_millis(12));
     }
     drop(file);
-    concluded(&gateway, "grows.xml");
+    taken_once_and_whole(&port, &gateway, "grows.xml", &document);
+}
+
+#[test]
+fn a_file_that_is_whole_at_every_moment_and_grows_is_taken_when_it_rests() {
+    let port = Port::new(Setup::default());
+    let gateway = started(&port, &[("stable_ms", 1500)]);
+    let mut document = import("G2");
+    let mut file = std::fs::File::create(port.place("OutBox").join("rests.xml")).unwrap();
+    file.write_all(&document).unwrap();
+    // Large enough that a look and a write meet.
+    let comment = format!("<!-- {} -->\n", "x".repeat(64 << 10));
+    for _ in 0..100 {
+        file.write_all(comment.as_bytes()).unwrap();
+        document.extend(comment.as_bytes());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    drop(file);
+    taken_once_and_whole(&port, &gateway, "rests.xml", &document);
+}
+
+#[test]
+fn a_file_that_goes_on_growing_after_it_was_renamed_in_is_taken_once_and_whole() {
+    let port = Port::new(Setup::default());
+    let gateway = started(&port, &[("stable_ms", 1500), ("incomplete_ms", 60_000)]);
+    let document = import("G3");
+    let outbox = port.place("OutBox");
+    let mut file = std::fs::File::create(outbox.join("renamed.xml.tmp")).unwrap();
+    let (first, second) = document.split_at(document.len() / 2);
+    file.write_all(first).unwrap();
+    std::fs::rename(outbox.join("renamed.xml.tmp"), outbox.join("renamed.xml")).unwrap();
+    for chunk in second.chunks(second.len() / 20) {
+        std::thread::sleep(Duration::from_millis(12));
+        file.write_all(chunk).unwrap();
+    }
+    drop(file);
+    taken_once_and_whole(&port, &gateway, "renamed.xml", &document);
+}
+
+/// A gateway whose site has these keys otherwise.
+fn started(port: &Port, keys: &[(&str, u64)]) -> Gateway {
+    let mut config = port.config();
+    let settings = &mut config.site[0].settings;
+    settings.extend(keys.iter().map(|(key, value)| ((*key).to_owned(), Value::from(*value))));
+    Gateway::start(config, &Port::registry(), port.setup.clock.clone()).unwrap()
+}
+
+fn taken_once_and_whole(port: &Port, gateway: &Gateway, name: &str, document: &[u8]) {
+    concluded(gateway, name);
     let effects = port.ledger().effects;
-    assert_eq!((effects.len(), effects[0].count), (1, 1));
-    assert_eq!(refused(&gateway), 0);
+    assert_eq!((effects.len(), effects[0].count, effects[0].digests.len()), (1, 1, 1));
+    assert_eq!(effects[0].digests[0], hex(document), "what was sent is what was written");
+    assert_eq!(refused(gateway), 0);
+    until("it is in SentBox", || port.names("SentBox") == [name]);
+    assert!(std::fs::read(&port::files(&port.place("SentBox"))[0]).unwrap() == document, "{name} is kept as it was");
+    until("the folders are clear", || port.names("OutBox").is_empty() && port.names("TempBox").is_empty());
+}
+
+fn hex(bytes: &[u8]) -> String {
+    kouan_sm::sm3(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn refused(gateway: &Gateway) -> u64 {

@@ -152,7 +152,10 @@ fn an_operator_parks_skips_and_resends() {
         ["O1", "O2"].iter().all(|k| the_one(&gateway, k).is_some_and(|m| m.delivery == Delivery::Ready))
     });
     let (one, two) = (the_one(&gateway, "O1").unwrap().id, the_one(&gateway, "O2").unwrap().id);
-    let act = |act| OperatorAct { act, operator: "张三".into(), reason: "演练".into(), repeats: Repeats::None };
+    let act =
+        |act| OperatorAct {
+            act, part: None, operator: "张三".into(), reason: "演练".into(), repeats: Repeats::None
+        };
     gateway.journal().act(&[one], &act(Act::Park), false).unwrap()[0].as_ref().unwrap();
     gateway.journal().act(&[two], &act(Act::Skip), false).unwrap()[0].as_ref().unwrap();
     until("the skipped file is in FailBox", || world.names("FailBox") == ["O2.xml"]);

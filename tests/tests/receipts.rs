@@ -4,7 +4,7 @@
 mod port;
 
 use kouan_journal::model::{Act, MessageId, OperatorAct};
-use kouan_journal::{Delivery, Hold};
+use kouan_journal::{Delivery, Hold, SqliteJournal, evidence};
 use kouan_kernel::Gateway;
 use kouan_sandbox::Repeats;
 use kouan_sdk::business::Outcome;
@@ -108,6 +108,7 @@ fn a_receipt_of_nobody_lies_in_others() {
 fn retry_quarantine(gateway: &Gateway) {
     let act = OperatorAct {
         act: Act::RetryQuarantine,
+        part: None,
         operator: "张三".into(),
         reason: "证书已更换".into(),
         repeats: kouan_journal::Repeats::WireId,
@@ -153,4 +154,34 @@ fn a_wrongly_signed_or_cut_receipt_holds_up_no_other() {
     assert!(good > 0 && spoilt > 0);
     until("the good ones are in InBox", || port.names("InBox").len() == good);
     until("the others are quarantined", || gateway.journal().counts().unwrap().quarantined == spoilt as u64);
+}
+
+#[test]
+fn receipts_of_a_queue_that_was_made_anew_are_new_receipts() {
+    let mut port = Port::new(Setup::default());
+    let gateway = port.start();
+    port.drop_import("N1");
+    concluded(&gateway, "N1");
+    until("its receipts are in InBox", || port.names("InBox").len() == 6);
+    gateway.drain();
+    port.close_window();
+    for suffix in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(port.path(&format!("queue.db{suffix}")));
+    }
+    assert!(!port.path("queue.db").exists());
+
+    port.open_window();
+    let gateway = port.start();
+    port.drop_import("N2");
+    // Its rows bear the numbers that those of N1 bore.
+    concluded(&gateway, "N2");
+    until("all receipts are in InBox", || port.names("InBox").len() == 12);
+    let counts = gateway.journal().counts().unwrap();
+    assert_eq!((counts.inbound, counts.unmatched, counts.quarantined), (12, 0, 0));
+    let alarms: Vec<_> = gateway.journal().alarms(100).unwrap().into_iter().map(|alarm| alarm.code).collect();
+    assert_eq!(alarms, ["KOUAN-JOURNAL-SOURCE-ID-REUSED"]);
+    gateway.drain();
+    let journal = SqliteJournal::open_read_only(&kouan_kernel::journal_path(&port.config())).unwrap();
+    assert_eq!(journal.check().unwrap(), []);
+    assert_eq!(evidence::verify(journal.path(), &mut |_| Ok(())).unwrap().faults, []);
 }

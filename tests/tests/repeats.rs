@@ -131,6 +131,7 @@ fn under_none_and_without_an_inquiry_an_operator_resolves() {
     until("the next is not held up", || the_one(&gateway, "O2").is_some_and(|m| m.delivery == Delivery::InDoubt));
     let act = |act| OperatorAct {
         act,
+        part: None,
         operator: "张三".into(),
         reason: "窗口已确认".into(),
         repeats: kouan_journal::Repeats::None,

@@ -2,6 +2,7 @@
 
 use crate::cli::Global;
 use crate::exit::{self, Exit};
+use crate::failure;
 use crate::lang::Lang;
 use kouan_kernel::Config;
 use kouan_kernel::config::{self, ConfigError};
@@ -53,8 +54,8 @@ impl App {
     pub fn fail(&self, error: &anyhow::Error) -> Exit {
         let exit = exit::of(error);
         if exit != Exit::Done {
-            self.say(format_args!("{}: {error:#}", self.lang.pick("错误", "error")));
-            if let Some(entry) = code_of(error).and_then(catalogue::lookup) {
+            self.say(format_args!("{}: {}", self.lang.pick("错误", "error"), failure::text(error)));
+            if let Some(entry) = failure::named(error).and_then(|(code, _)| catalogue::lookup(code)) {
                 self.say(format_args!("  {}", self.lang.pick(&entry.cause_zh, &entry.cause_en)));
                 self.say(format_args!("  {}", self.lang.pick(&entry.repair_zh, &entry.repair_en)));
             }
@@ -93,11 +94,4 @@ impl App {
         }
         self.config().map(Some)
     }
-}
-
-fn code_of(error: &anyhow::Error) -> Option<&str> {
-    error.chain().find_map(|cause| {
-        let of_plugin = cause.downcast_ref::<kouan_sdk::Error>().map(|error| &*error.code);
-        of_plugin.or_else(|| cause.downcast_ref::<ConfigError>().map(|error| error.code))
-    })
 }

@@ -1,6 +1,6 @@
 //! Exit codes: a contract with scripts.
 
-use kouan_kernel::config::ConfigError;
+use crate::failure;
 use kouan_sdk::ErrorKind;
 use std::process::ExitCode;
 
@@ -38,17 +38,13 @@ pub struct WrongUsage(pub String);
 
 /// How a command ends that failed with `error`.
 pub fn of(error: &anyhow::Error) -> Exit {
+    match failure::named(error) {
+        Some((_, ErrorKind::Config)) => return Exit::Config,
+        Some((_, ErrorKind::Unavailable | ErrorKind::Timeout)) => return Exit::Unreachable,
+        Some(_) => return Exit::NotRight,
+        None => {}
+    }
     for cause in error.chain() {
-        if let Some(error) = cause.downcast_ref::<kouan_sdk::Error>() {
-            return match error.kind {
-                ErrorKind::Config => Exit::Config,
-                ErrorKind::Unavailable | ErrorKind::Timeout => Exit::Unreachable,
-                _ => Exit::NotRight,
-            };
-        }
-        if cause.is::<ConfigError>() {
-            return Exit::Config;
-        }
         if cause.is::<WrongUsage>() {
             return Exit::Usage;
         }
@@ -66,6 +62,8 @@ pub fn of(error: &anyhow::Error) -> Exit {
 mod tests {
     use super::*;
     use anyhow::Context as _;
+    use kouan_journal::JournalError;
+    use kouan_kernel::KernelError;
     use kouan_sdk::Error;
 
     #[test]
@@ -77,6 +75,9 @@ mod tests {
         assert_eq!(of_kind(ErrorKind::Timeout), Exit::Unreachable);
         assert_eq!(of_kind(ErrorKind::Invalid), Exit::NotRight);
         assert_eq!(of(&wrapped(WrongUsage("x".into()).into())), Exit::Usage);
+        let of_journal = |error: JournalError| of(&wrapped(KernelError::Journal(error).into()));
+        assert_eq!(of_journal(JournalError::InUse { path: "x".into() }), Exit::Unreachable);
+        assert_eq!(of_journal(JournalError::NotAJournal { path: "x".into() }), Exit::Config);
         let pipe = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
         assert_eq!(of(&wrapped(pipe.into())), Exit::Done);
         assert_eq!(of(&anyhow::anyhow!("x")), Exit::NotRight);

@@ -14,12 +14,15 @@ mod data;
 mod draw;
 mod exit;
 mod explanation;
+mod failure;
 mod files;
+mod journal;
 mod lang;
 mod logging;
 mod rehearsal;
 mod table;
 mod texts;
+mod usage;
 
 use app::App;
 use cli::Cli;
@@ -35,8 +38,7 @@ fn main() -> ExitCode {
     let cli = match cli::parse(arguments, lang) {
         Ok(cli) => cli,
         Err(error) => {
-            // A reader that has left is no failure of ours.
-            let _ = error.print();
+            usage::print(&error, lang);
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
         }
     };

@@ -57,8 +57,11 @@ impl RehearsalConfig {
     /// It cannot be read or is no such configuration; kind `Config`.
     pub fn load(path: &Path) -> kouan_sdk::Result<Self> {
         let fault = |why: String| Error::new(ErrorKind::Config, "KOUAN-SANDBOX-CONFIG", why);
-        let text = std::fs::read_to_string(path).map_err(|e| fault(format!("{}: {e}", path.display())))?;
-        let mut config: Self = toml::from_str(&text).map_err(|e| fault(format!("{}: {e}", path.display())))?;
+        let text = std::fs::read_to_string(path).map_err(|e| {
+            Error::new(ErrorKind::Config, "KOUAN-CONFIG-UNREADABLE", format!("{}: {e}", path.display()))
+        })?;
+        let mut config: Self =
+            toml::from_str(&text).map_err(|e| fault(format!("{}: {}", path.display(), e.to_string().trim_end())))?;
         config.base_dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
         Ok(config)
     }

@@ -13,21 +13,21 @@ pub struct Config {
     /// Folder with business.toml, xsd/, rules/, codes/ to use instead of the built-in data; relative to the configuration
     /// file.
     pub schemas: Option<String>,
-    /// Severity of single rules, by rule id.
+    /// How single rules are held, by rule id.
     pub rules: BTreeMap<String, Level>,
 }
 
-/// How bad a finding of a rule is.
+/// How a rule is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// Refuses the message.
-    Error,
-    /// Goes out; somebody should look.
-    Warning,
-    /// For the reader's information.
+    /// Its findings refuse the message, also those of a rule that only warns by itself.
+    Enforce,
+    /// The message is sent, and the findings are recorded as warnings.
+    Observe,
+    /// Recorded for the reader's information.
     Info,
-    /// Not reported.
+    /// Not asked.
     Off,
 }
 
@@ -35,8 +35,8 @@ impl Level {
     /// As a severity; `None` = not reported.
     pub fn severity(self) -> Option<Severity> {
         match self {
-            Self::Error => Some(Severity::Error),
-            Self::Warning => Some(Severity::Warning),
+            Self::Enforce => Some(Severity::Error),
+            Self::Observe => Some(Severity::Warning),
             Self::Info => Some(Severity::Info),
             Self::Off => None,
         }

@@ -86,19 +86,6 @@ pub enum DxpError {
     /// A document in an encoding into which no signature can be put.
     #[error("a document in {0} cannot be signed")]
     EncodingNotSigned(&'static str),
-    /// An EDOC trailer that would be longer than 2048 bytes.
-    #[error("EDOC trailer of {got} bytes, at most {limit} fit; the longest field is {field}")]
-    EdocTooLong {
-        /// What it would be.
-        got: usize,
-        /// What fits.
-        limit: usize,
-        /// The longest field.
-        field: &'static str,
-    },
-    /// A file without EDOC trailer.
-    #[error("no EDOC trailer at the end of the file: {0}")]
-    EdocNoTrailer(String),
 }
 
 impl DxpError {
@@ -119,8 +106,6 @@ impl DxpError {
             Self::SignatureLength { .. } => "KOUAN-DXP-SIGNATURE-LENGTH",
             Self::AlreadySigned => "KOUAN-DXP-ALREADY-SIGNED",
             Self::EncodingNotSigned(_) => "KOUAN-DXP-ENCODING-NOT-SIGNED",
-            Self::EdocTooLong { .. } => "KOUAN-DXP-EDOC-TOO-LONG",
-            Self::EdocNoTrailer(_) => "KOUAN-DXP-EDOC-NO-TRAILER",
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The exchange envelope (数据交换信封): `DxpMsg` written and read, its enveloped signature made and verified, the EDOC
-//! trailer of attachments, wire ids.
+//! The exchange envelope (数据交换信封): `DxpMsg` written and read, its enveloped signature made and verified,
+//! wire ids.
 //!
 //! Signing itself happens in a security backend: [`Unsigned`] gives the bytes to sign and takes the signature.
 //!
@@ -8,7 +8,6 @@
 #![forbid(unsafe_code)]
 
 mod base64;
-pub mod edoc;
 mod error;
 mod message;
 mod profile;
@@ -34,5 +33,5 @@ pub use wire_id::WireId;
 
 /// Namespace of the envelope.
 pub const DXP_NAMESPACE: &str = "http://www.chinaport.gov.cn/dxp";
-/// Namespace of XML signatures; EDOC trailers use it too.
+/// Namespace of XML signatures.
 pub const DSIG_NAMESPACE: &str = "http://www.w3.org/2000/09/xmldsig#";

@@ -72,7 +72,7 @@ fn biz_key(out: &mut String, key: &BizKey) -> Result<(), DxpError> {
 }
 
 /// Characters that XML cannot carry even as references.
-pub(crate) fn refuse_unwritable(name: &'static str, value: &str) -> Result<(), DxpError> {
+fn refuse_unwritable(name: &'static str, value: &str) -> Result<(), DxpError> {
     let bad = |c: char| matches!(c, '\0'..='\u{8}' | '\u{B}' | '\u{C}' | '\u{E}'..='\u{1F}' | '\u{FFFE}' | '\u{FFFF}');
     match value.chars().find(|c| bad(*c)) {
         None => Ok(()),

@@ -5,6 +5,7 @@ use crate::error::{JournalError, Result};
 use crate::intake;
 use crate::model::{Effect, EffectDone, EffectId, EffectKind, InboundId, MessageId};
 use crate::schema::{meta, set_meta};
+use crate::sources;
 use crate::state::Entity;
 use crate::store::SqliteJournal;
 use crate::tx::{About, Tx};
@@ -82,11 +83,11 @@ fn effect(conn: &Connection, site: &str, row: &Row<'_>) -> Result<Effect> {
         }
     } else {
         let message = message.ok_or_else(|| JournalError::corrupt(format!("effect {id} has no message")))?;
-        let (source_id, headers): (String, String) = conn
-            .prepare_cached("SELECT source_id, headers FROM messages WHERE id = ?1")?
-            .query_row([message.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let headers: String = conn
+            .prepare_cached("SELECT headers FROM messages WHERE id = ?1")?
+            .query_row([message.0], |row| row.get(0))?;
         EffectKind::Dispose {
-            source_id,
+            source_id: sources::as_given(conn, message)?,
             headers: serde_json::from_str(&headers)?,
             body: intake::body(conn, message)?.into(),
             end: if row.get::<_, Option<i64>>(7)? == Some(0) { End::Sent } else { End::Failed },

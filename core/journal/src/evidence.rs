@@ -146,6 +146,7 @@ fn verify_all(conn: &Connection, signature: &mut SignatureCheck<'_>, report: &mu
     entities(conn, &seen, report)?;
     contents(conn, report)?;
     strays(conn, report)?;
+    crate::tallies::faults(conn)?.into_iter().for_each(|what| report.fault(None, None, what));
     let sound: String = conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     if sound != "ok" {
         report.fault(None, None, sound);

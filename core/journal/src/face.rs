@@ -25,7 +25,8 @@ pub struct JournalOptions {
 /// What every store of the journal promises, and the same tests ask of each.
 pub trait Journal: Send + Sync {
     // intake
-    /// Takes messages in. The same site and source id again is `Known`.
+    /// Takes messages in. The same site and source id again with the same bytes is `Known`; with other bytes it is a new
+    /// message, and an alarm.
     fn accept(&self, batch: Vec<NewMessage>) -> Result<Vec<Accepted>>;
     /// Messages that wait for their check, after this number, oldest first: at most `limit`, about `max_bytes`.
     fn unchecked(&self, after: MessageId, limit: usize, max_bytes: usize) -> Result<Vec<Unchecked>>;
@@ -54,7 +55,7 @@ pub trait Journal: Send + Sync {
     fn record_inquiries(&self, batch: Vec<(PartId, bool)>) -> Result<()>;
 
     // inbound
-    /// Takes in what the window sent.
+    /// Takes in what the window sent; a source id that comes again counts as in [`Self::accept`].
     fn accept_inbound(&self, batch: Vec<NewInbound>) -> Result<Vec<InboundAccepted>>;
     /// Inbound that waits to be opened, after this number, oldest first.
     fn unopened(&self, after: InboundId, limit: usize) -> Result<Vec<Unopened>>;
@@ -83,7 +84,7 @@ pub trait Journal: Send + Sync {
     ) -> Result<Vec<std::result::Result<ActDone, Reason>>>;
 
     // queries (own read connections; never wait for the writer)
-    /// Messages, newest first.
+    /// Messages, newest first: by number; by time of receipt where nothing but a time is asked for.
     fn list(&self, filter: &Filter) -> Result<Vec<MessageSummary>>;
     /// All that is known of one message.
     fn detail(&self, id: MessageId) -> Result<Option<MessageDetail>>;

@@ -80,6 +80,8 @@ impl SqliteJournal {
                 collect(conn, what, query, &mut faults)?;
             }
             folds(conn, &mut faults)?;
+            let tallies = crate::tallies::faults(conn)?;
+            faults.extend(tallies.into_iter().map(|what| Fault { seq: None, message: None, what }));
             Ok(faults)
         })
     }

@@ -9,13 +9,14 @@ use crate::model::{
     InboundAccepted, InboundId, Matched, MessageId, NewInbound, OpenResult, Opened, OpenedReceipt, Reason, Unopened,
 };
 use crate::parts::columns;
+use crate::sources::{self, Found, Source};
 use crate::store::SqliteJournal;
 use crate::tx::{About, Tx};
 use crate::writer::Class;
 use kouan_sdk::Timestamp;
 use kouan_sdk::business::ReceiptName;
 use kouan_sdk::transport::header;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 use serde_json::json;
 
 /// FormId of what belongs to nobody (`domain/goods-declaration.md` §3.1).
@@ -27,7 +28,8 @@ const QUARANTINED: i64 = 3;
 const REPEATED: i64 = 4;
 
 impl SqliteJournal {
-    /// Takes in what the window's transport gave; it may be settled when this returns.
+    /// Takes in what the window's transport gave; it may be settled when this returns. The same source id again with the
+    /// same bytes is `Known`; with others it is new, with an event and an alarm.
     pub fn accept_inbound(&self, batch: Vec<NewInbound>) -> Result<Vec<InboundAccepted>> {
         let bytes = batch.iter().map(|inbound| inbound.raw.len()).sum();
         self.write(Class::Intake, bytes, move |tx| batch.iter().map(|inbound| accept(tx, inbound)).collect())
@@ -72,20 +74,30 @@ impl SqliteJournal {
 }
 
 fn accept(tx: &mut Tx<'_>, inbound: &NewInbound) -> Result<InboundAccepted> {
-    let conn = tx.conn;
-    let known: Option<i64> = conn
-        .prepare_cached("SELECT id FROM inbound WHERE source_id = ?1")?
-        .query_row([&inbound.source_id], |row| row.get(0))
-        .optional()?;
-    if let Some(id) = known {
-        return Ok(InboundAccepted::Known(InboundId(id)));
+    let mut statement = tx.conn.prepare_cached("SELECT id, raw_digest FROM inbound WHERE source_id = ?1")?;
+    let found = sources::look_up(&inbound.source_id, &inbound.raw, |source_id| {
+        let read = |row: &Row<'_>| Ok(Found { number: row.get(0)?, digest: row.get(1)?, is_held: false });
+        Ok(statement.query_row([source_id], read).optional()?)
+    })?;
+    match found {
+        Source::Known(id) => Ok(InboundAccepted::Known(InboundId(id))),
+        Source::New { id: source_id, of } => {
+            let id = insert(tx, inbound, &source_id)?;
+            if let Some(of) = of {
+                sources::tell_reused(tx, About::inbound(id), "the window", &inbound.source_id, of)?;
+            }
+            Ok(InboundAccepted::New(id))
+        }
     }
-    let digest = sm3(&inbound.raw);
+}
+
+fn insert(tx: &mut Tx<'_>, inbound: &NewInbound, source_id: &str) -> Result<InboundId> {
+    let (conn, digest) = (tx.conn, sm3(&inbound.raw));
     conn.prepare_cached(
         "INSERT INTO inbound (source_id, headers, received_at, raw_digest, raw_length) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?
     .execute(params![
-        inbound.source_id,
+        source_id,
         serde_json::to_string(&inbound.headers)?,
         tx.now.millis(),
         digest,
@@ -94,9 +106,9 @@ fn accept(tx: &mut Tx<'_>, inbound: &NewInbound) -> Result<InboundAccepted> {
     let id = InboundId(conn.last_insert_rowid());
     conn.prepare_cached("INSERT INTO inbound_bytes (inbound, raw) VALUES (?1, ?2)")?
         .execute(params![id.0, &inbound.raw[..]])?;
-    let data = json!({"source_id": inbound.source_id, "raw": hex::encode(digest), "length": inbound.raw.len()});
+    let data = json!({"source_id": source_id, "raw": hex::encode(digest), "length": inbound.raw.len()});
     tx.event("inbound_received", About::inbound(id), data);
-    Ok(InboundAccepted::New(id))
+    Ok(id)
 }
 
 fn record(tx: &mut Tx<'_>, opened: &Opened) -> Result<Matched> {

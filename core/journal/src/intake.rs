@@ -3,6 +3,7 @@
 use crate::digest::sm3;
 use crate::error::{JournalError, Result};
 use crate::model::{Accepted, MessageId, NewMessage, Unchecked};
+use crate::sources::{self, Found, Source};
 use crate::store::SqliteJournal;
 use crate::tx::{About, Tx};
 use crate::writer::Class;
@@ -12,7 +13,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::json;
 
 impl SqliteJournal {
-    /// Takes messages in; the source may be settled when this returns. The same (site, source id) again is `Known`.
+    /// Takes messages in; the source may be settled when this returns. The same (site, source id)
+    /// again with the same bytes is `Known`, and so is what its site still holds under that id; with other bytes it is
+    /// new, with an event and an alarm.
     pub fn accept(&self, batch: Vec<NewMessage>) -> Result<Vec<Accepted>> {
         let bytes = batch.iter().map(|message| message.body.len()).sum();
         self.write(Class::Intake, bytes, move |tx| {
@@ -90,15 +93,28 @@ pub(crate) fn report(conn: &Connection, id: MessageId) -> Result<Option<Report>>
 }
 
 fn accept(tx: &mut Tx<'_>, message: &NewMessage) -> Result<Accepted> {
-    let known: Option<i64> = tx
-        .conn
-        .prepare_cached("SELECT id FROM messages WHERE site = ?1 AND source_id = ?2")?
-        .query_row(params![message.site, message.source_id], |row| row.get(0))
-        .optional()?;
-    if let Some(id) = known {
-        return Ok(Accepted::Known(MessageId(id)));
+    // A folder keeps what was taken until its end is shown. Should a power cut have torn it there meanwhile, it is the
+    // same delivery all the same, and whole in the journal.
+    let keeps = tx.sites.disposing.contains(&message.site);
+    let mut statement = tx.conn.prepare_cached(
+        "SELECT id, body_digest, ?3 AND NOT EXISTS (SELECT 1 FROM effects e WHERE e.message = m.id AND e.kind = 1 \
+         AND e.done_at IS NOT NULL) FROM messages m WHERE site = ?1 AND source_id = ?2",
+    )?;
+    let found = sources::look_up(&message.source_id, &message.body, |source_id| {
+        let read = |row: &Row<'_>| Ok(Found { number: row.get(0)?, digest: row.get(1)?, is_held: row.get(2)? });
+        Ok(statement.query_row(params![message.site, source_id, keeps], read).optional()?)
+    })?;
+    match found {
+        Source::Known(id) => Ok(Accepted::Known(MessageId(id))),
+        Source::New { of: None, .. } => Ok(Accepted::New(insert(tx, message, None)?)),
+        Source::New { id, of: Some(of) } => {
+            let renamed = NewMessage { source_id: id.into_owned(), ..message.clone() };
+            let id = insert(tx, &renamed, None)?;
+            let source = format!("site {}", message.site);
+            sources::tell_reused(tx, About::message(id), &source, &message.source_id, of)?;
+            Ok(Accepted::New(id))
+        }
     }
-    Ok(Accepted::New(insert(tx, message, None)?))
 }
 
 /// A new message in state received; `supersedes` names the one that it replaces.

@@ -32,8 +32,10 @@ mod queries;
 pub mod retention;
 mod schema;
 mod sending;
+mod sources;
 mod state;
 mod store;
+mod tallies;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod tx;

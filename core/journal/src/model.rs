@@ -39,7 +39,7 @@ pub struct EffectId(pub i64);
 pub struct NewMessage {
     /// Name of the site it came from.
     pub site: String,
-    /// Stable over redelivery; the same one again is dropped.
+    /// Stable over redelivery; the same one again with the same bytes is dropped.
     pub source_id: String,
     /// File name as the site gave it; its stem is the site's own name for the message.
     pub file_name: String,
@@ -487,6 +487,9 @@ pub enum Act {
 pub struct OperatorAct {
     /// What.
     pub act: Act,
+    /// Wire id or name of the one part meant; only a doubt is settled part by part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<String>,
     /// Who, as the system knows them.
     pub operator: String,
     /// Why; required.
@@ -527,7 +530,7 @@ pub struct Filter {
     pub since: Option<Timestamp>,
     /// Received before this moment.
     pub until: Option<Timestamp>,
-    /// Numbers below this one (paging, newest first).
+    /// What follows this one in the list (paging).
     pub before: Option<MessageId>,
     /// At the most so many; 0 = 100.
     pub limit: usize,

@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::intake;
 use crate::lifecycle::{Delivery, PartEvent, PartState};
-use crate::model::{Act, ActDone, MessageId, NewMessage, OperatorAct, Reason};
+use crate::model::{Act, ActDone, MessageId, NewMessage, OperatorAct, PartId, Reason};
 use crate::parts::{self, PartRow, change, refold};
 use crate::store::SqliteJournal;
 use crate::tx::{About, Tx};
@@ -57,10 +57,14 @@ fn one(tx: &mut Tx<'_>, id: MessageId, act: &OperatorAct) -> Result<std::result:
         return Ok(Err(Reason::new("KOUAN-JOURNAL-UNKNOWN-ID", format!("there is no message {}", id.0))));
     };
     let verdict = match &act.act {
+        Act::ResolveSent | Act::ResolveNotSent => move_parts(tx, &subject, act)?,
+        _ if act.part.is_some() => {
+            Err(Reason::new("KOUAN-JOURNAL-ACT-NOT-ALLOWED", "only a doubt is settled part by part"))
+        }
         Act::ResendAsNew => resend_as_new(tx, &subject, act)?,
         Act::Acknowledge => acknowledge(tx, &subject, act)?,
         Act::RetryQuarantine => Ok(None),
-        Act::Park | Act::Resend | Act::Skip | Act::ResolveSent | Act::ResolveNotSent => move_parts(tx, &subject, act)?,
+        Act::Park | Act::Resend | Act::Skip => move_parts(tx, &subject, act)?,
     };
     let after = self::subject(tx, id)?.map_or(subject.delivery, |after| after.delivery);
     Ok(verdict.map(|new_message| ActDone { message: id, before: subject.delivery, after, new_message }))
@@ -99,6 +103,12 @@ fn move_parts(tx: &mut Tx<'_>, subject: &Subject, act: &OperatorAct) -> Result<V
         return Ok(Err(Reason::new("KOUAN-JOURNAL-BODY-DROPPED", text)));
     }
     let mut parts = parts::of_message(tx.conn, subject.id)?;
+    if let Some(name) = &act.part {
+        match chosen(tx, subject.id, name)? {
+            Ok(id) => parts.retain(|part| part.id == id),
+            Err(reason) => return Ok(Err(reason)),
+        }
+    }
     let meant = meant(&parts, &act.act);
     // A document's receipts say nothing of attachments that are still in doubt.
     let answered = parts.iter().any(|part| part.expects_receipt && meant(&part.state));
@@ -116,12 +126,30 @@ fn move_parts(tx: &mut Tx<'_>, subject: &Subject, act: &OperatorAct) -> Result<V
         moved |= change(tx, part, event, kind, signed(act))?.is_ok();
     }
     if !moved {
-        let state = subject.delivery.names().1;
-        let text = format!("message {} is {state}: this act does not fit", subject.id.0);
+        let (what, state) = match (&act.part, parts.first()) {
+            (Some(name), Some(part)) => (format!("part {name} of message {}", subject.id.0), part.state.delivery),
+            _ => (format!("message {}", subject.id.0), subject.delivery),
+        };
+        let text = format!("{what} is {}: this act does not fit", state.names().1);
         return Ok(Err(Reason::new("KOUAN-JOURNAL-ACT-NOT-ALLOWED", text)));
     }
     refold(tx, subject.id)?;
     Ok(Ok(None))
+}
+
+/// The one part that an operator names by its wire id or its name.
+fn chosen(tx: &Tx<'_>, message: MessageId, name: &str) -> Result<std::result::Result<PartId, Reason>> {
+    let mut statement = tx
+        .conn
+        .prepare_cached("SELECT id FROM parts WHERE message = ?1 AND (wire_id = ?2 OR name = ?2) ORDER BY idx")?;
+    let found = statement.query_map(params![message.0, name], |row| row.get(0).map(PartId))?;
+    let found = found.collect::<rusqlite::Result<Vec<_>>>()?;
+    let text = match found[..] {
+        [part] => return Ok(Ok(part)),
+        [] => format!("message {} has no part {name}", message.0),
+        _ => format!("message {} has {} parts {name}", message.0, found.len()),
+    };
+    Ok(Err(Reason::new("KOUAN-JOURNAL-WHICH-PART", text)))
 }
 
 /// Which parts an act means. What is known to have arrived is touched only when nothing else is left, so that an act on

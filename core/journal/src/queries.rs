@@ -12,6 +12,7 @@ use crate::model::{
 use crate::parts::read_state;
 use crate::sending;
 use crate::store::SqliteJournal;
+use crate::tallies::Tallies;
 use crate::tx::reason;
 use kouan_sdk::Timestamp;
 use kouan_sdk::business::Key;
@@ -28,7 +29,7 @@ const NARROW: i64 = 20_000;
 const DEFAULT_LIMIT: usize = 100;
 
 impl SqliteJournal {
-    /// Messages that fit, newest first.
+    /// Messages that fit, newest first: by number; by time of receipt where nothing but a time is asked for.
     pub fn list(&self, filter: &Filter) -> Result<Vec<MessageSummary>> {
         self.read(|conn| {
             let (query, values) = list_query(conn, filter)?;
@@ -104,19 +105,41 @@ fn list_query(conn: &Connection, filter: &Filter) -> Result<(String, Vec<Value>)
     if let Some(since) = filter.since {
         add("m.received_at >= {}", since.millis().into());
     }
-    if let Some(until) = filter.until {
-        add("m.received_at < {}", until.millis().into());
+    let in_time = asks_time_only(filter);
+    if let Some(until) = latest(conn, filter, in_time)? {
+        add("m.received_at < {}", until.into());
     }
     if let Some(before) = filter.before {
-        add("m.id < {}", before.0.into());
+        // Also where the clock went back, a page goes on where the index stands; the sign keeps this from being its bound.
+        let after = "(+m.received_at, m.id) < ((SELECT received_at FROM messages WHERE id = {}), {})";
+        add(if in_time { after } else { "m.id < {}" }, before.0.into());
     }
-    let by = if by_time(conn, filter)? { "INDEXED BY messages_received_at" } else { "" };
+    let by = if in_time || by_time(conn, filter)? { "INDEXED BY messages_received_at" } else { "" };
+    let order = if in_time { "m.received_at DESC, m.id DESC" } else { "m.id DESC" };
     let all = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
     let limit = if filter.limit == 0 { DEFAULT_LIMIT } else { filter.limit };
-    Ok((format!("SELECT {SUMMARY} FROM messages m {by} WHERE {all} ORDER BY m.id DESC LIMIT {limit}"), values))
+    Ok((format!("SELECT {SUMMARY} FROM messages m {by} WHERE {all} ORDER BY {order} LIMIT {limit}"), values))
 }
 
-/// Whether the time range is the narrowest condition.
+/// Whether time is all that is asked for: then the index on it gives the lines in their order, however many fit.
+fn asks_time_only(filter: &Filter) -> bool {
+    let Filter { key, delivery, outcome, hold, business, since, until, before: _, limit: _ } = filter;
+    let other = key.is_some() || delivery.is_some() || outcome.is_some() || hold.is_some() || business.is_some();
+    !other && (since.is_some() || until.is_some())
+}
+
+/// Where the times that are wanted end; in a page of a list by time, at the line before it.
+fn latest(conn: &Connection, filter: &Filter, in_time: bool) -> Result<Option<i64>> {
+    let until = filter.until.map(Timestamp::millis);
+    let Some(before) = filter.before.filter(|_| in_time) else { return Ok(until) };
+    let mut statement = conn.prepare_cached("SELECT received_at FROM messages WHERE id = ?1")?;
+    let line: Option<i64> = statement.query_row([before.0], |row| row.get(0)).optional()?;
+    // A number that is not there has nothing after it.
+    let through = line.map_or(i64::MIN, |at| at.saturating_add(1));
+    Ok(Some(until.map_or(through, |until| until.min(through))))
+}
+
+/// Whether the time range is the narrowest of several conditions.
 fn by_time(conn: &Connection, filter: &Filter) -> Result<bool> {
     let other = filter.key.is_some() || filter.hold.is_some_and(|hold| hold != Hold::None);
     if other || (filter.since.is_none() && filter.until.is_none()) {
@@ -267,22 +290,17 @@ fn receipts(conn: &Connection, query: &str, values: &[i64]) -> Result<Vec<Receip
 }
 
 fn counts(conn: &Connection) -> Result<Counts> {
-    let mut counts = Counts::default();
-    tally(conn, "SELECT delivery, COUNT(*) FROM messages GROUP BY delivery", &mut counts.by_delivery)?;
-    tally(conn, "SELECT outcome, COUNT(*) FROM messages GROUP BY outcome", &mut counts.by_outcome)?;
-    let mut holds = [0; 3];
-    tally(conn, "SELECT hold, COUNT(*) FROM messages WHERE hold <> 0 GROUP BY hold", &mut holds)?;
-    let mut inbound = [0; 5];
-    tally(conn, "SELECT state, COUNT(*) FROM inbound GROUP BY state", &mut inbound)?;
-    counts.parked = holds[1];
-    counts.overdue = holds[2];
+    let tallies = Tallies::read(conn)?;
+    let (mut counts, mut inbound) = (Counts::default(), [0; STATES.len()]);
+    tallies.fill("delivery", &mut counts.by_delivery);
+    tallies.fill("outcome", &mut counts.by_outcome);
+    tallies.fill("inbound", &mut inbound);
+    counts.parked = tallies.of("hold", Hold::Parked as i64);
+    counts.overdue = tallies.of("hold", Hold::Overdue as i64);
     counts.inbound = inbound.iter().sum();
     counts.unmatched = inbound[1];
     counts.quarantined = inbound[3];
-    let pending: i64 = conn
-        .prepare_cached("SELECT COUNT(*) FROM effects INDEXED BY effects_pending WHERE done_at IS NULL")?
-        .query_row([], |row| row.get(0))?;
-    counts.pending_effects = pending.unsigned_abs();
+    counts.pending_effects = tallies.of("effects", 0);
     // The lowest number of each waiting state: numbers follow the order of arrival.
     let oldest: Option<i64> = conn
         .prepare_cached(
@@ -293,17 +311,4 @@ fn counts(conn: &Connection) -> Result<Counts> {
         .query_row([], |row| row.get(0))?;
     counts.oldest_waiting = oldest.map(Timestamp::from_millis);
     Ok(counts)
-}
-
-/// Rows of (number, count) into a table by number.
-fn tally(conn: &Connection, query: &str, table: &mut [u64]) -> Result<()> {
-    let mut statement = conn.prepare_cached(query)?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let number: i64 = row.get(0)?;
-        if let Some(slot) = usize::try_from(number).ok().and_then(|number| table.get_mut(number)) {
-            *slot = row.get::<_, i64>(1)?.unsigned_abs();
-        }
-    }
-    Ok(())
 }

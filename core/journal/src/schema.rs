@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 pub(crate) const APPLICATION_ID: i64 = 0x4b4f_5541;
 
 /// Steps from version n to n + 1; never changed once released, only added to.
-const MIGRATIONS: &[&str] = &[V1, V2];
+const MIGRATIONS: &[&str] = &[V1, V2, V3];
 
 /// The version that this program writes.
 pub(crate) const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -187,4 +187,54 @@ CREATE INDEX alarms_open_message ON alarms (message, code) WHERE acknowledged IS
 /// Version 2. Of what has lost its last event with a dropped segment: the digest that this event carried.
 const V2: &str = "
 CREATE TABLE kept_states (entity TEXT PRIMARY KEY, state TEXT NOT NULL, sum BLOB NOT NULL) WITHOUT ROWID;
+";
+
+/// Version 3. How many stand in each state, kept by triggers: see [`crate::tallies`]. Nothing is ever deleted from these
+/// three tables.
+const V3: &str = "
+CREATE TABLE tallies (
+  what TEXT NOT NULL, number INTEGER NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (what, number)
+) WITHOUT ROWID;
+INSERT INTO tallies VALUES
+  ('delivery', 0, 0), ('delivery', 1, 0), ('delivery', 2, 0), ('delivery', 3, 0), ('delivery', 4, 0), ('delivery', 5, 0),
+  ('delivery', 6, 0), ('outcome', 0, 0), ('outcome', 1, 0), ('outcome', 2, 0), ('outcome', 3, 0), ('hold', 1, 0),
+  ('hold', 2, 0), ('inbound', 0, 0), ('inbound', 1, 0), ('inbound', 2, 0), ('inbound', 3, 0), ('inbound', 4, 0),
+  ('effects', 0, 0);
+UPDATE tallies SET count = (SELECT COUNT(*) FROM messages WHERE delivery = number) WHERE what = 'delivery';
+UPDATE tallies SET count = (SELECT COUNT(*) FROM messages WHERE outcome = number) WHERE what = 'outcome';
+UPDATE tallies SET count = (SELECT COUNT(*) FROM messages WHERE hold <> 0 AND hold = number) WHERE what = 'hold';
+UPDATE tallies SET count = (SELECT COUNT(*) FROM inbound WHERE state = number) WHERE what = 'inbound';
+UPDATE tallies SET count = (SELECT COUNT(*) FROM effects WHERE done_at IS NULL) WHERE what = 'effects';
+
+CREATE TRIGGER tally_message AFTER INSERT ON messages BEGIN
+  UPDATE tallies SET count = count + 1 WHERE what = 'delivery' AND number = NEW.delivery;
+  UPDATE tallies SET count = count + 1 WHERE what = 'outcome' AND number = NEW.outcome;
+  UPDATE tallies SET count = count + 1 WHERE what = 'hold' AND number = NEW.hold;
+END;
+CREATE TRIGGER tally_delivery AFTER UPDATE OF delivery ON messages WHEN OLD.delivery <> NEW.delivery BEGIN
+  UPDATE tallies SET count = count + CASE number WHEN NEW.delivery THEN 1 ELSE -1 END
+  WHERE what = 'delivery' AND number IN (OLD.delivery, NEW.delivery);
+END;
+CREATE TRIGGER tally_outcome AFTER UPDATE OF outcome ON messages WHEN OLD.outcome <> NEW.outcome BEGIN
+  UPDATE tallies SET count = count + CASE number WHEN NEW.outcome THEN 1 ELSE -1 END
+  WHERE what = 'outcome' AND number IN (OLD.outcome, NEW.outcome);
+END;
+CREATE TRIGGER tally_hold AFTER UPDATE OF hold ON messages WHEN OLD.hold <> NEW.hold BEGIN
+  UPDATE tallies SET count = count + CASE number WHEN NEW.hold THEN 1 ELSE -1 END
+  WHERE what = 'hold' AND number IN (OLD.hold, NEW.hold);
+END;
+CREATE TRIGGER tally_inbound AFTER INSERT ON inbound BEGIN
+  UPDATE tallies SET count = count + 1 WHERE what = 'inbound' AND number = NEW.state;
+END;
+CREATE TRIGGER tally_state AFTER UPDATE OF state ON inbound WHEN OLD.state <> NEW.state BEGIN
+  UPDATE tallies SET count = count + CASE number WHEN NEW.state THEN 1 ELSE -1 END
+  WHERE what = 'inbound' AND number IN (OLD.state, NEW.state);
+END;
+CREATE TRIGGER tally_effect AFTER INSERT ON effects WHEN NEW.done_at IS NULL BEGIN
+  UPDATE tallies SET count = count + 1 WHERE what = 'effects' AND number = 0;
+END;
+CREATE TRIGGER tally_done AFTER UPDATE OF done_at ON effects WHEN (OLD.done_at IS NULL) <> (NEW.done_at IS NULL) BEGIN
+  UPDATE tallies SET count = count + CASE WHEN NEW.done_at IS NULL THEN 1 ELSE -1 END
+  WHERE what = 'effects' AND number = 0;
+END;
 ";

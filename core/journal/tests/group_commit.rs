@@ -98,7 +98,8 @@ impl Ledger {
         for (id, name) in &self.taken {
             let detail = journal.detail(MessageId(*id)).unwrap().unwrap();
             assert_eq!(detail.summary.file_name, format!("{name}.xml"));
-            assert_eq!(journal.accept(vec![message(name, b"again")]).unwrap(), [Accepted::Known(MessageId(*id))]);
+            let again = message(name, name.as_bytes());
+            assert_eq!(journal.accept(vec![again]).unwrap(), [Accepted::Known(MessageId(*id))]);
             assert_eq!(&journal.original(MessageId(*id)).unwrap().0.message.body[..], name.as_bytes());
         }
         for (id, wire_id) in &self.wire_ids {

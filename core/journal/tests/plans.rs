@@ -22,6 +22,9 @@ const QUESTION: u64 = 60_000;
 /// A time range that holds many is counted up to a limit of its own (20,000), and only then.
 const BY_TIME: u64 = 200_000;
 
+/// What all is counted by; fewer than one step for each message.
+const COUNTS: u64 = 2_000;
+
 /// One message's step from state to state, with its events and digests.
 const STEP: u64 = 20_000;
 
@@ -38,6 +41,8 @@ fn nothing_walks_through_a_hundred_thousand_messages() {
 fn questions(journal: &SqliteJournal, now: Timestamp) {
     let any = Filter::default();
     let late = now.plus_millis(1_000_000_000);
+    // Copies were received a second later each.
+    let middle = now.plus_millis(TIMES as i64 / 2 * 1000);
     let asked = [
         ("newest", any.clone(), QUESTION),
         ("key", Filter { key: Some("FILL000000123-77".into()), ..any.clone() }, QUESTION),
@@ -50,15 +55,19 @@ fn questions(journal: &SqliteJournal, now: Timestamp) {
         ("no such business", Filter { business: Some("none".into()), ..any.clone() }, QUESTION),
         ("deep page", Filter { before: Some(MessageId(1000)), ..any.clone() }, QUESTION),
         ("later than all", Filter { since: Some(late), ..any.clone() }, QUESTION),
-        ("all times", Filter { until: Some(late), ..any.clone() }, BY_TIME),
+        ("all times", Filter { until: Some(late), ..any.clone() }, QUESTION),
+        ("older half", Filter { until: Some(middle), ..any.clone() }, QUESTION),
+        ("newer half", Filter { since: Some(middle), ..any.clone() }, QUESTION),
+        ("older half, a page", Filter { until: Some(middle), before: Some(MessageId(5_300)), ..any.clone() }, QUESTION),
         ("refused of all times", Filter { delivery: Some(Delivery::Refused), until: Some(late), ..any }, BY_TIME),
     ];
     for (what, filter, limit) in &asked {
         let mut found = 0;
         within(*limit, what, || found = journal.list(filter).unwrap().len());
-        let some = ["newest", "key", "file", "sent", "deep page", "all times"].contains(what);
+        let some = ["newest", "key", "file", "sent", "deep page", "all times"].contains(what) || what.contains("half");
         assert_eq!(found > 0, some, "{what} found {found}");
     }
+    within(COUNTS, "counts", || assert_eq!(journal.counts().unwrap().by_delivery[5], (FILLED * TIMES) as u64));
     within(QUESTION, "detail", || assert!(journal.detail(MessageId(50_123)).unwrap().is_some()));
     within(QUESTION, "timeline", || drop(journal.timeline(MessageId(300)).unwrap()));
     within(STEP, "unchecked", || assert!(journal.unchecked(MessageId(0), 64, 1 << 20).unwrap().is_empty()));

@@ -15,7 +15,7 @@ use kouan_sdk::transport::{End, header, header_value};
 fn a_message_goes_the_whole_way_and_its_bytes_stay_exact() {
     let bench = Bench::new();
     let id = take(&bench.journal, "A1", b"<a>\xff\x00</a>").unwrap();
-    assert_eq!(bench.journal.accept(vec![message("A1", b"other")]).unwrap(), [Accepted::Known(id)]);
+    assert_eq!(bench.journal.accept(vec![message("A1", b"<a>\xff\x00</a>")]).unwrap(), [Accepted::Known(id)]);
     let waiting = bench.journal.unchecked(MessageId(0), 10, 1 << 20).unwrap();
     assert_eq!((waiting.len(), &waiting[0].message.body[..]), (1, &b"<a>\xff\x00</a>"[..]));
     assert_eq!(bench.journal.record_checks(vec![ready_document(id, "A1")]).unwrap(), [CheckOutcome::Ready]);
@@ -53,6 +53,102 @@ fn a_message_goes_the_whole_way_and_its_bytes_stay_exact() {
     {
         assert!(kinds.iter().any(|k| k == kind), "{kind} is missing in {kinds:?}");
     }
+    bench.assert_sound();
+}
+
+/// Alarms that stand, by code.
+fn alarms(bench: &Bench) -> Vec<(String, String)> {
+    bench.journal.alarms(100).unwrap().into_iter().map(|alarm| (alarm.code, alarm.text)).collect()
+}
+
+/// From a site that shows no ends: a queue.
+fn queued(stem: &str, body: &[u8]) -> NewMessage {
+    NewMessage { site: "web".to_owned(), ..message(stem, body) }
+}
+
+#[test]
+fn a_source_id_with_other_content_is_a_new_message_each_time_once() {
+    let bench = Bench::new();
+    let first = MessageId(1);
+    assert_eq!(bench.journal.accept(vec![queued("A1", b"<one/>")]).unwrap(), [Accepted::New(first)]);
+    let batch = || vec![queued("A1", b"<two/>"), queued("A1", b"<one/>"), queued("A1", b"<three/>")];
+    let taken = bench.journal.accept(batch()).unwrap();
+    let (second, third) = (MessageId(2), MessageId(3));
+    assert_eq!(taken, [Accepted::New(second), Accepted::Known(first), Accepted::New(third)]);
+    // Not settled, so the source gives all of them again.
+    let again = bench.journal.accept(batch()).unwrap();
+    assert_eq!(again, [Accepted::Known(second), Accepted::Known(first), Accepted::Known(third)]);
+    let bodies: Vec<_> = bench.journal.unchecked(MessageId(0), 10, 1 << 20).unwrap();
+    let bodies: Vec<_> = bodies.iter().map(|waiting| &waiting.message.body[..]).collect();
+    assert_eq!(bodies, [&b"<one/>"[..], b"<two/>", b"<three/>"]);
+    let told = ("KOUAN-JOURNAL-SOURCE-ID-REUSED".to_owned(), "site web gives ids again with other content".to_owned());
+    assert_eq!(alarms(&bench), [told], "one for the source, not one for each message");
+    for (id, times) in [(first, 0), (second, 1), (third, 1)] {
+        let events = bench.journal.timeline(id).unwrap();
+        let reused: Vec<_> = events.iter().filter(|event| event.kind == "source_id_reused").collect();
+        assert_eq!(reused.len(), times, "{id:?}");
+        assert!(reused.iter().all(|e| e.data.contains(r#""given":"claim-A1""#) && e.data.contains(r#""of":1"#)));
+    }
+    bench.assert_sound();
+}
+
+#[test]
+fn what_a_folder_still_holds_is_the_same_delivery_whatever_a_power_cut_left_of_it() {
+    let bench = Bench::new();
+    let id = take(&bench.journal, "A1", b"<whole/>").unwrap();
+    let torn = || bench.journal.accept(vec![message("A1", b"<who\0\0\0")]).unwrap();
+    assert_eq!(torn(), [Accepted::Known(id)]);
+    bench.journal.record_checks(vec![refused(id, "A1")]).unwrap();
+    assert_eq!(torn(), [Accepted::Known(id)], "its end is asked for and not shown yet");
+    assert_eq!(alarms(&bench), []);
+    do_effects(&bench.journal, "erp").unwrap();
+    assert!(matches!(torn()[..], [Accepted::New(_)]), "now the folder has let go of it");
+}
+
+#[test]
+fn an_end_is_shown_under_the_id_that_the_source_gave() {
+    let bench = Bench::new();
+    let first = take(&bench.journal, "A1", b"<one/>").unwrap();
+    bench.journal.record_checks(vec![refused(first, "A1")]).unwrap();
+    do_effects(&bench.journal, "erp").unwrap();
+    let other = take(&bench.journal, "A1", b"<two/>").unwrap();
+    bench.journal.record_checks(vec![refused(other, "A1")]).unwrap();
+    let anew = bench.act(other, Act::ResendAsNew).unwrap().new_message.unwrap();
+    bench.journal.record_checks(vec![refused(anew, "A1")]).unwrap();
+    let twice = bench.act(anew, Act::ResendAsNew).unwrap().new_message.unwrap();
+    bench.journal.record_checks(vec![refused(twice, "A1")]).unwrap();
+    let effects = bench.journal.effects_due("erp", 100, usize::MAX).unwrap();
+    let shown: Vec<_> = effects
+        .iter()
+        .filter_map(|effect| match &effect.kind {
+            EffectKind::Dispose { source_id, body, .. } => {
+                Some((effect.message.unwrap(), source_id.as_str(), &body[..]))
+            }
+            EffectKind::Deliver { .. } => None,
+        })
+        .collect();
+    assert_eq!(shown, [other, anew, twice].map(|id| (id, "claim-A1", &b"<two/>"[..])));
+}
+
+#[test]
+fn an_inbound_with_a_source_id_that_was_taken_is_new_if_its_bytes_are() {
+    let bench = Bench::new();
+    let inbound = |raw: &[u8]| NewInbound { source_id: "2".to_owned(), headers: vec![], raw: raw.into() };
+    let one = bench.journal.accept_inbound(vec![inbound(b"one")]).unwrap();
+    let two = bench.journal.accept_inbound(vec![inbound(b"one"), inbound(b"two")]).unwrap();
+    let (one, two) = match (one[0], two[0], two[1]) {
+        (InboundAccepted::New(one), InboundAccepted::Known(same), InboundAccepted::New(two)) if same == one => {
+            (one, two)
+        }
+        other => panic!("{other:?}"),
+    };
+    let again = bench.journal.accept_inbound(vec![inbound(b"two"), inbound(b"one")]).unwrap();
+    assert_eq!(again, [InboundAccepted::Known(two), InboundAccepted::Known(one)]);
+    let unopened = bench.journal.unopened(InboundId(0), 10).unwrap();
+    assert_eq!(unopened.iter().map(|u| (u.id, &u.raw[..])).collect::<Vec<_>>(), [(one, &b"one"[..]), (two, b"two")]);
+    let told =
+        ("KOUAN-JOURNAL-SOURCE-ID-REUSED".to_owned(), "the window gives ids again with other content".to_owned());
+    assert_eq!(alarms(&bench), [told]);
     bench.assert_sound();
 }
 
@@ -472,6 +568,52 @@ fn a_receipt_of_the_document_leaves_the_doubt_of_its_attachment_to_the_operator(
 }
 
 #[test]
+fn one_part_in_doubt_is_settled_without_the_others() {
+    let bench = Bench::new();
+    let id = take(&bench.journal, "E1", b"<e1/>").unwrap();
+    let attachment = |name, n: u8| part(name, PartPayload::Bytes(vec![n]), vec![0], false);
+    let document = part("document", PartPayload::Body, vec![], true);
+    let parts = vec![document, attachment("a.pdf", 1), attachment("b.pdf", 2), attachment("b.pdf", 3)];
+    bench.journal.record_checks(vec![ready(id, report("E1"), parts)]).unwrap();
+    send_all(&bench.journal, Repeats::None, &confirmed()).unwrap();
+    for _ in 0..3 {
+        send_all(&bench.journal, Repeats::None, &unknown(bench.clock_now())).unwrap();
+    }
+    let parts = || bench.journal.detail(id).unwrap().unwrap().parts;
+    let states = || -> Vec<_> { parts().iter().map(|part| part.state.delivery).collect() };
+    let wire_ids: Vec<_> = parts().into_iter().map(|part| part.wire_id).collect();
+    let settle = |what: Act, part: &str, dry: bool| {
+        let wanted = OperatorAct { part: Some(part.to_owned()), ..act(what) };
+        bench.journal.act(&[id], &wanted, dry).unwrap().remove(0)
+    };
+    use Delivery::{InDoubt, Ready, Sent};
+    assert_eq!(states(), [Sent, InDoubt, InDoubt, InDoubt]);
+    let refused = |done: Result<ActDone, Reason>| done.unwrap_err().code;
+    assert_eq!(refused(settle(Act::ResolveSent, "c.pdf", false)), "KOUAN-JOURNAL-WHICH-PART");
+    assert_eq!(refused(settle(Act::ResolveSent, "b.pdf", false)), "KOUAN-JOURNAL-WHICH-PART", "there are two");
+    assert_eq!(refused(settle(Act::Skip, "a.pdf", false)), "KOUAN-JOURNAL-ACT-NOT-ALLOWED");
+    settle(Act::ResolveSent, "a.pdf", true).unwrap();
+    assert_eq!(states(), [Sent, InDoubt, InDoubt, InDoubt], "nothing is changed so far");
+
+    settle(Act::ResolveSent, "a.pdf", false).unwrap();
+    assert_eq!(states(), [Sent, Sent, InDoubt, InDoubt]);
+    settle(Act::ResolveNotSent, &wire_ids[3], false).unwrap();
+    assert_eq!(states(), [Sent, Sent, InDoubt, Ready]);
+    let no_longer = settle(Act::ResolveSent, &wire_ids[3], false).unwrap_err();
+    assert_eq!(no_longer.code, "KOUAN-JOURNAL-ACT-NOT-ALLOWED");
+    assert!(no_longer.text.contains(&wire_ids[3]) && no_longer.text.contains("ready"), "{}", no_longer.text);
+    // A receipt of the document says nothing of its attachments, and all of the document.
+    bench.receive("w1", receipt(&[("ClientNo", "E1")], 10, Outcome::Accepted));
+    assert_eq!(refused(settle(Act::ResolveNotSent, "document", false)), "KOUAN-JOURNAL-RECEIPT-PROVES");
+    settle(Act::ResolveNotSent, &wire_ids[2], false).unwrap();
+    assert_eq!(states(), [Sent, Sent, Ready, Ready]);
+    let settled = bench.journal.timeline(id).unwrap();
+    let settled: Vec<_> = settled.iter().filter(|e| e.kind.starts_with("resolved")).map(|e| e.part.unwrap()).collect();
+    assert_eq!(settled, [1, 3, 2].map(|n: usize| parts()[n].id), "the evidence names each part");
+    bench.assert_sound();
+}
+
+#[test]
 fn an_operator_beside_a_running_gateway_writes_into_the_same_chain() {
     let bench = Bench::new();
     let id = bench.ready("C1", "C1");
@@ -520,6 +662,26 @@ fn opening_keeps_its_promises() {
     assert_eq!(error.code(), "KOUAN-JOURNAL-ENVIRONMENT");
     assert!(kouan_sdk::catalogue::lookup(error.code()).is_some());
     drop(folder);
+}
+
+#[test]
+fn pages_of_a_time_range_leave_nothing_out_when_the_clock_goes_back() {
+    let bench = Bench::new();
+    let start = bench.clock_now();
+    // Received at 1, 2, 3, 4, then again at 2, 3, 4, 5 seconds.
+    for n in 1..=8 {
+        bench.clock.advance(if n == 5 { -2000 } else { 1000 });
+        take(&bench.journal, &format!("T{n}"), b"<t/>").unwrap();
+    }
+    let mut filter = Filter { until: Some(start.plus_millis(4_500)), limit: 3, ..Filter::default() };
+    let mut pages = Vec::new();
+    loop {
+        let page: Vec<_> = bench.journal.list(&filter).unwrap().into_iter().map(|m| m.id).collect();
+        let Some(last) = page.last() else { break };
+        filter.before = Some(*last);
+        pages.push(page.iter().map(|id| id.0).collect::<Vec<_>>());
+    }
+    assert_eq!(pages, [vec![7, 4, 6], vec![3, 5, 2], vec![1]]);
 }
 
 #[test]

@@ -16,8 +16,8 @@ pub enum KernelError {
     /// The journal refuses.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// A plugin refuses; the text names which.
-    #[error("{what}: {source}")]
+    /// A plugin refuses; the text names which, the source says why.
+    #[error("{what}")]
     Plugin {
         /// Which plugin, in which role.
         what: String,
@@ -25,8 +25,8 @@ pub enum KernelError {
         #[source]
         source: kouan_sdk::Error,
     },
-    /// A file or thread of our own.
-    #[error("{what}: {source}")]
+    /// A file or thread of our own; the source says why.
+    #[error("{what}")]
     Io {
         /// What was tried.
         what: String,

@@ -7,7 +7,7 @@ use crate::retry::backoff_ms;
 use kouan_journal::model::NewMessage;
 use kouan_sdk::business::Report;
 use kouan_sdk::transport::{Header, Incoming, Outgoing, Receiver, SendOutcome, header, header_value};
-use kouan_sdk::{Error, ErrorKind};
+use kouan_sdk::{Error, ErrorKind, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,9 @@ const WAIT: Duration = Duration::from_millis(200);
 
 /// How long the answer to a message that cannot be taken in may be on its way.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Headers that an answer does not take over.
+const OF_THE_SOURCE: [&str; 3] = [header::REFUSED, header::FILE_NAME, header::MADE_AT];
 
 /// Runs until the gateway drains.
 pub fn run(core: &Core, site: &SiteSlot) {
@@ -101,8 +104,8 @@ fn untakable(core: &Core, incoming: &Incoming) -> Option<Error> {
     (incoming.body.len() as u64 > core.config.limits.max_message_bytes).then(|| too_big(core, incoming))
 }
 
-/// Tells the site in its business's own shape that a message was not taken in. At least once: it has no place in the
-/// journal that could remember it.
+/// Tells the site in its business's own shape that a message was not taken in. It has no place in the journal that could
+/// remember the answer: after a kill it is given again, so its name follows from the source alone.
 fn answer(core: &Core, site: &SiteSlot, incoming: &Incoming, reason: &Error) -> kouan_sdk::Result<()> {
     let form_id = header_value(&incoming.headers, header::FORM_ID);
     let Some(slot) = core.business_for(None, form_id) else { return Ok(()) };
@@ -110,10 +113,10 @@ fn answer(core: &Core, site: &SiteSlot, incoming: &Incoming, reason: &Error) -> 
     let (name, body) = slot.plugin.refusal(&report)?;
     let file = header_value(&incoming.headers, header::FILE_NAME).unwrap_or(&incoming.source_id);
     let middle = name.middle.as_deref().unwrap_or(package::stem(file));
-    let moment = core.clock.now().compact_fraction(0);
+    let made_at = header_value(&incoming.headers, header::MADE_AT).and_then(|at| at.parse().ok());
+    let moment = made_at.map_or_else(|| core.clock.now(), Timestamp::from_millis).compact_fraction(0);
     let mut headers: Vec<Header> =
-        incoming.headers.iter().filter(|(name, _)| name != header::REFUSED).cloned().collect();
-    headers.retain(|(name, _)| name != header::FILE_NAME);
+        incoming.headers.iter().filter(|(name, _)| !OF_THE_SOURCE.contains(&name.as_str())).cloned().collect();
     headers.push((header::FILE_NAME.to_owned(), format!("{}_{middle}_{moment}.{}", name.prefix, name.extension)));
     headers.push((header::CONTENT.to_owned(), "receipt".to_owned()));
     let sender = site.transport.open_sender()?;

@@ -18,8 +18,13 @@ const IDENTITY_PAUSE_MS: i64 = 2_000;
 
 /// Runs until the gateway stops; while it drains, until nothing is due.
 pub fn run(core: &Core) {
-    let mut stage =
-        Outbound { core, sender: None, breaker: Breaker::new(&core.config.retry), blocked: BTreeMap::new() };
+    let mut stage = Outbound {
+        core,
+        sender: None,
+        breaker: Breaker::new(&core.config.retry),
+        blocked: BTreeMap::new(),
+        told: BTreeMap::new(),
+    };
     while core.phase() != Phase::Stopped {
         let seen = core.outbound.count();
         let worked = stage.round().unwrap_or_else(|error| {
@@ -45,6 +50,8 @@ struct Outbound<'a> {
     breaker: Breaker,
     /// Identities that cannot sign, and when to ask again.
     blocked: BTreeMap<String, Timestamp>,
+    /// Identities that somebody was told of, and why they hold; until they sign again.
+    told: BTreeMap<String, String>,
 }
 
 impl Outbound<'_> {
@@ -65,6 +72,9 @@ impl Outbound<'_> {
         let progressed =
             !sealing.ready.is_empty() || sealing.held.iter().any(|(_, held)| matches!(held, Held::Park(_)));
         self.hold(now, sealing.held)?;
+        for (part, _) in &sealing.ready {
+            self.told.remove(&part.identity);
+        }
         if !sealing.ready.is_empty() {
             self.send(sealing.ready)?;
         }
@@ -105,10 +115,8 @@ impl Outbound<'_> {
             match why {
                 Held::Park(reason) => park.push((part.id, reason)),
                 Held::IdentityBlocked(error) => {
-                    let until = now.plus_millis(IDENTITY_PAUSE_MS);
-                    if self.blocked.insert(part.identity.clone(), until).is_none() {
-                        tracing::warn!(identity = part.identity, code = %error.code, "identity holds: {}", error.message);
-                    }
+                    self.blocked.insert(part.identity.clone(), now.plus_millis(IDENTITY_PAUSE_MS));
+                    self.tell(&part.identity, &error)?;
                 }
             }
         }
@@ -116,6 +124,18 @@ impl Outbound<'_> {
             return Ok(());
         }
         self.core.journal.park_parts(park)
+    }
+
+    /// Messages wait at sign, and nothing else would say so: an alarm, once for each reason.
+    fn tell(&mut self, identity: &str, error: &kouan_sdk::Error) -> kouan_sdk::Result<()> {
+        if self.told.get(identity).is_some_and(|code| *code == error.code) {
+            return Ok(());
+        }
+        tracing::warn!(identity, code = %error.code, "identity holds: {}", error.message);
+        let text = format!("identity {identity} cannot sign: {}", error.message);
+        self.core.journal.raise_alarm(&error.code, &text, None)?;
+        self.told.insert(identity.to_owned(), error.code.to_string());
+        Ok(())
     }
 
     fn send(&mut self, ready: Vec<(DuePart, Sealing)>) -> kouan_sdk::Result<()> {

@@ -145,7 +145,7 @@ pub struct LedgerAttachment {
     pub name: String,
     /// Digest of the payload.
     pub digest: String,
-    /// Digest without the EDOC trailer; as `digest` if there is none.
+    /// Digest of what the site handed over, by the word of its business; as `digest` if that is all of it.
     pub content_digest: String,
     /// Wire id.
     pub wire_id: String,

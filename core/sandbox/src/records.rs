@@ -77,8 +77,7 @@ impl Records<'_> {
     }
 
     pub(crate) fn attachment(&self, message: &Message<'_>, arrival: i64) -> Result<()> {
-        let payload = &message.envelope.payload;
-        let content = kouan_dxp::edoc::read(payload).map_or(&payload[..], |(content, _)| content);
+        let content = message.side.simulator.content(&message.arrived(self.at));
         self.insert(
             "INSERT INTO attachment (arrival, name, digest, content_digest) VALUES (?1, ?2, ?3, ?4)",
             (arrival, &message.envelope.file_name, &message.digest, hex::encode(sm3(content))),

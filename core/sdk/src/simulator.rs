@@ -77,6 +77,11 @@ pub trait Simulator: Send + Sync {
     /// Takes a payload in: gives numbers, plans the receipts.
     fn take(&self, store: &mut dyn StateStore, arrived: &Arrived<'_>, script: &Script) -> Result<Effect>;
 
+    /// What the site handed over of a payload, without what its business put around it on the way, such as a trailer.
+    fn content<'a>(&self, arrived: &Arrived<'a>) -> &'a [u8] {
+        arrived.payload
+    }
+
     /// The official failure text for a business key that is known already; it names the key and the number given.
     fn known_already(&self, store: &dyn StateStore, arrived: &Arrived<'_>, key: &Key) -> Result<Vec<Answer>>;
 }

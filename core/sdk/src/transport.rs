@@ -19,6 +19,9 @@ pub mod header {
     pub const ORDER_KEY: &str = "order-key";
     /// Kind of content, such as `receipt` or `verdict`.
     pub const CONTENT: &str = "content";
+    /// On the way in: when the site made it, in milliseconds since 1970, where the source knows; the same when it is handed
+    /// out again.
+    pub const MADE_AT: &str = "made-at";
     /// On the way in: code, a blank and text of why the source does not hand out the body (too big, say). The body is
     /// empty; such a message is never journalled, only answered and rejected.
     pub const REFUSED: &str = "refused";

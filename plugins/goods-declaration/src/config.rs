@@ -23,7 +23,7 @@ pub struct Config {
     pub attachments_wait_for: WaitFor,
     /// Attachments above this many megabytes get a warning.
     pub attachment_limit_mb: u32,
-    /// Severity of single rules, by rule id.
+    /// How single rules are held, by rule id. Where the business's `check` is "observe", nothing refuses.
     pub rules: BTreeMap<String, Level>,
     /// Other meanings of single CHANNEL codes, by code.
     pub channels: BTreeMap<String, ChannelChange>,

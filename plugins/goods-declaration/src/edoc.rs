@@ -185,7 +185,25 @@ mod tests {
     }
 
     #[test]
+    fn values_are_escaped_and_a_known_misspelling_is_read() {
+        let edoc = Edoc { file_name: "a<b>&\"c\".pdf".into(), ..invoice() };
+        let payload = payload(b"", &facts(), &edoc, "").unwrap();
+        assert_eq!(read(&payload).unwrap().trade_file_name, "a<b>&\"c\".pdf");
+        let misspelt = String::from_utf8(payload).unwrap().replace("SignedData>", "SignedDate>");
+        assert_eq!(read(misspelt.as_bytes()).unwrap().trade_file_name, "a<b>&\"c\".pdf");
+        let other = format!("{:<1$}", "<Other/>", TRAILER_BYTES);
+        assert_eq!(read(other.as_bytes()).unwrap_err().code, "KOUAN-DEC-EDOC-TRAILER");
+    }
+
+    #[test]
     fn a_trailer_that_does_not_fit_is_refused() {
+        // To the byte.
+        let empty = trailer(&facts(), &Edoc { op_note: "x".into(), ..invoice() }, "").unwrap();
+        let room = TRAILER_BYTES + 1 - empty.trim_ascii_end().len();
+        let exact = trailer(&facts(), &Edoc { op_note: "x".repeat(room), ..invoice() }, "").unwrap();
+        assert!(exact.ends_with(b"</DataInfo>"));
+        let over = Edoc { op_note: "x".repeat(room + 1), ..invoice() };
+        assert_eq!(trailer(&facts(), &over, "").unwrap_err().code, "KOUAN-DEC-EDOC-TRAILER-TOO-LONG");
         let edoc = Edoc { op_note: "重".repeat(700), ..invoice() };
         assert_eq!(trailer(&facts(), &edoc, "").unwrap_err().code, "KOUAN-DEC-EDOC-TRAILER-TOO-LONG");
     }

@@ -88,6 +88,17 @@ impl Simulator for Window {
         }
     }
 
+    /// An attachment without its trailer.
+    fn content<'a>(&self, arrived: &Arrived<'a>) -> &'a [u8] {
+        match arrived.message_type {
+            ATTACHMENT => edoc::read(arrived.payload)
+                .ok()
+                .and_then(|info| arrived.payload.get(..info.file_bytes))
+                .unwrap_or(arrived.payload),
+            _ => arrived.payload,
+        }
+    }
+
     /// Under a number that the window gave, a declaration is changed, as often as it is returned (退回修改); a client
     /// number is given once.
     fn changes(&self, key: &Key) -> bool {
@@ -433,7 +444,9 @@ mod tests {
         assert_eq!(effect, Effect { effect_key: None, answers: Vec::new() });
         let kept: serde_json::Value = serde_json::from_slice(&store.values["edoc/2225X"]).unwrap();
         assert_eq!((kept["pre_entry_id"].as_str(), kept["file_bytes"].as_u64()), (Some("I20260000000000001"), Some(8)));
+        assert_eq!(window.content(&arrived), b"%PDF-1.4");
         let broken = Arrived { payload: b"%PDF", ..arrived };
+        assert_eq!(window.content(&broken), b"%PDF");
         assert_eq!(window.take(&mut store, &broken, &script(&[])).unwrap_err().code, "KOUAN-DEC-EDOC-TRAILER");
     }
 }

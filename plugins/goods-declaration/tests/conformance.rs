@@ -163,12 +163,25 @@ fn a_site_changes_how_bad_a_rule_is() {
         .find(|f| f.severity == Severity::Error)
         .unwrap()
         .rule;
-    for (level, left) in [("warning", 1), ("info", 1), ("off", 0)] {
+    for (level, left) in [("observe", 1), ("info", 1), ("off", 0)] {
         let business = business(&format!(r#"{{"rules": {{"{rule}": "{level}"}}}}"#));
         let report = judged(business.as_ref(), sample());
         assert!(errors(&report).is_empty(), "{level}");
         assert_eq!(report.findings.iter().filter(|f| f.rule == rule).count(), left, "{level}");
     }
+    let (warned, sample) = samples()
+        .into_iter()
+        .filter(|sample| sample.kind == SampleKind::Good)
+        .find_map(|sample| {
+            let report = judged(business("{}").as_ref(), sample.clone());
+            let warning = report.findings.into_iter().find(|f| f.severity == Severity::Warning)?;
+            Some((warning.rule, sample))
+        })
+        .unwrap();
+    let strict = business(&format!(r#"{{"rules": {{"{warned}": "enforce"}}}}"#));
+    let report = judged(strict.as_ref(), sample);
+    let refusing = errors(&report);
+    assert!(!refusing.is_empty() && refusing.iter().all(|rule| *rule == warned), "{refusing:?}");
 }
 
 #[test]

@@ -13,7 +13,8 @@ const LEAST_FREE: u64 = 64 << 20;
 
 /// Looks, and moves a dot-file the way a claim goes; makes no folder.
 pub(crate) fn probe(root: &Path, config: &Config) -> Health {
-    let missing = |path: &Path| !path.is_dir();
+    // Something else in its place is not missing: it is told by what fails on it.
+    let missing = |path: &Path| !path.exists();
     if missing(root) {
         return Health::yellow(format!("{} is not there yet; it is made at the first start", root.display()));
     }
@@ -36,8 +37,10 @@ pub(crate) fn probe(root: &Path, config: &Config) -> Health {
     }
 }
 
-/// A dot-file goes from OutBox to TempBox as a claim would, and one is written to every other place.
+/// OutBox is listed; a dot-file goes from there to TempBox as a claim would, and one is written to every other place.
 fn try_folder(folder: &Folder) -> Result<()> {
+    let out = folder.path(Place::OutBox);
+    fs::read_dir(&out).map_err(|e| named("list", &out, &e))?;
     let name = format!(".kouan-probe-{}", std::process::id());
     for place in Place::ALL.into_iter().filter(|p| *p != Place::TempBox) {
         let file = folder.path(place).join(&name);

@@ -16,7 +16,7 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Shortest pause between two looks, while something is going on.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
@@ -206,6 +206,7 @@ impl OutBoxReceiver {
         if claimed.ripe != Some(before) && !self.is_ripe_now(&mut file, claimed, before).map_err(failed)? {
             return Ok(Look::Growing);
         }
+        claimed.ripe = Some(before);
         let most = self.config.max_file_bytes;
         if before.length > most {
             return Ok(Look::TooBig(format!("{} bytes, at most {most} are taken", before.length)));
@@ -308,13 +309,16 @@ impl Claimed {
 }
 
 fn incoming(folder: &Folder, claimed: &Claimed, body: Vec<u8>) -> Incoming {
-    let headers =
+    let named =
         [(header::FILE_NAME, &claimed.name), (header::FORM_ID, &folder.form_id), (header::FOLDER, &folder.name)];
+    let mut headers: Vec<_> = named.map(|(name, value)| (name.to_owned(), value.clone())).into();
+    let made_at = claimed.ripe.and_then(|print| print.modified.duration_since(SystemTime::UNIX_EPOCH).ok());
+    headers.extend(made_at.map(|at| (header::MADE_AT.to_owned(), at.as_millis().to_string())));
     Incoming {
         token: Token(claimed.claim),
         source_id: folder.source_id(claimed.claim),
         body,
-        headers: headers.map(|(name, value)| (name.to_owned(), value.clone())).into(),
+        headers,
         redelivered: claimed.redelivered,
     }
 }

@@ -1,10 +1,13 @@
 //! `kouan config`: the configuration, checked, shown, described.
 
+mod schema;
+
 use crate::app::App;
 use crate::bundled;
-use crate::exit::Exit;
-use kouan_kernel::{Config, Gateway};
-use kouan_sdk::{Clock, SystemClock};
+use crate::exit::{self, Exit};
+use crate::failure;
+use kouan_kernel::Gateway;
+use kouan_sdk::{Clock, SystemClock, catalogue};
 use std::sync::Arc;
 
 #[derive(clap::Args)]
@@ -26,22 +29,35 @@ pub fn run(args: &Args, app: &App) -> anyhow::Result<Exit> {
         Act::Check => check(app),
         Act::Show => show(app),
         Act::Schema => {
-            app.print_json(&schemars::schema_for!(Config))?;
+            app.print_json(&schema::whole(&bundled::registry()?)?)?;
             Ok(Exit::Done)
         }
     }
 }
 
 fn check(app: &App) -> anyhow::Result<Exit> {
-    let config = app.config()?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    Gateway::check_config(&config, &bundled::registry()?, &clock)?;
     let file = app.config_file().display();
-    app.print(match app.json {
-        true => serde_json::json!({ "file": file.to_string(), "ok": true }).to_string(),
-        false => format!("{file}: {}", app.lang.pick("配置正确", "the configuration is right")),
-    })?;
+    match (judge(app), app.json) {
+        (Ok(()), true) => app.print(serde_json::json!({ "file": file.to_string(), "ok": true }))?,
+        (Ok(()), false) => {
+            app.print(format!("{file}: {}", app.lang.pick("配置正确", "the configuration is right")))?;
+        }
+        (Err(error), true) => {
+            let named = failure::named(&error).map(|(code, _)| code);
+            let entry = named.and_then(catalogue::lookup);
+            let told = serde_json::json!({ "file": file.to_string(), "ok": false, "code": named,
+                "message": failure::causes(&error), "catalogue": entry });
+            app.print(told)?;
+            return Ok(exit::of(&error));
+        }
+        (Err(error), false) => return Err(error),
+    }
     Ok(Exit::Done)
+}
+
+fn judge(app: &App) -> anyhow::Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    Ok(Gateway::check_config(&app.config()?, &bundled::registry()?, &clock)?)
 }
 
 /// Every key with the value in force. Secrets stay what the file says of them: where they are.

@@ -83,7 +83,7 @@ impl Outcome {
 
 /// Runs the demonstration.
 pub fn run(args: &Args, app: &App) -> anyhow::Result<Exit> {
-    let folder = Folder::make(args)?;
+    let folder = Folder::make(args, app)?;
     let outcome = demonstrate(args, app, &folder.path)?;
     if app.json {
         app.print(serde_json::to_string(&outcome)?)?;
@@ -104,10 +104,11 @@ struct Folder {
 }
 
 impl Folder {
-    fn make(args: &Args) -> anyhow::Result<Self> {
+    fn make(args: &Args, app: &App) -> anyhow::Result<Self> {
         let named = args.dir.clone();
         let keep = args.keep || named.is_some();
         let path = named.unwrap_or_else(|| std::env::temp_dir().join(format!("kouan-demo-{}", std::process::id())));
+        init::refuse_existing(&path.join("kouan.toml"), app)?;
         std::fs::create_dir_all(&path).with_context(|| format!("make {}", path.display()))?;
         init::write_folder(&path)?;
         Ok(Self { path, keep })

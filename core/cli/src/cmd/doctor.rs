@@ -12,6 +12,7 @@ use kouan_kernel::config::IdentityConfig;
 use kouan_kernel::probe::{Subject, probe};
 use kouan_sdk::{Clock, Error, Health, Light, SystemClock, catalogue};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Backends whose secret may be presented any number of times: key files do not count wrong ones, cards do.
@@ -102,8 +103,11 @@ fn show(app: &App, checks: &[Check]) -> anyhow::Result<()> {
         })
         .collect();
     app.print(table(&rows))?;
+    let mut told = BTreeSet::new();
     for check in checks.iter().filter(|check| check.light != Light::Green) {
-        if let (Some(zh), Some(en), Some(code)) = (&check.repair_zh, &check.repair_en, &check.code) {
+        if let (Some(zh), Some(en), Some(code)) = (&check.repair_zh, &check.repair_en, &check.code)
+            && told.insert(code)
+        {
             app.print(format!("→ {code}: {}", app.lang.pick(zh, en)))?;
         }
     }

@@ -1,11 +1,11 @@
 //! `kouan evidence`: the chain, checked and exported, without the gateway.
 
 use crate::app::App;
-use crate::exit::Exit;
-use anyhow::Context as _;
-use kouan_journal::SqliteJournal;
+use crate::exit::{Exit, WrongUsage};
+use crate::journal;
 use kouan_journal::evidence::{self, SignedHead, Verification};
 use kouan_sm::{Certificate, DEFAULT_USER_ID, RawSignature};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufReader, Write as _};
 use std::path::PathBuf;
@@ -20,6 +20,8 @@ pub struct Args {
 enum Act {
     Verify {
         file: Option<PathBuf>,
+        #[arg(long, value_name = "CERT")]
+        signer: Vec<PathBuf>,
     },
     Export {
         #[arg(long, short)]
@@ -30,37 +32,60 @@ enum Act {
 /// Verifies or exports.
 pub fn run(args: &Args, app: &App) -> anyhow::Result<Exit> {
     match &args.act {
-        Act::Verify { file } => verify(app, file.as_ref()),
+        Act::Verify { file, signer } => verify(app, file.as_ref(), &believed(signer)?),
         Act::Export { output } => export(app, output.as_ref()),
     }
 }
 
-fn verify(app: &App, export: Option<&PathBuf>) -> anyhow::Result<Exit> {
+fn believed(files: &[PathBuf]) -> anyhow::Result<Vec<Certificate>> {
+    let read = |file: &PathBuf| {
+        let wrong = |why: String| WrongUsage(format!("{}: {why}", file.display()));
+        let text = std::fs::read_to_string(file).map_err(|e| wrong(e.to_string()))?;
+        Ok(Certificate::from_pem(&text).map_err(|e| wrong(e.to_string()))?)
+    };
+    files.iter().map(read).collect()
+}
+
+fn verify(app: &App, export: Option<&PathBuf>, believed: &[Certificate]) -> anyhow::Result<Exit> {
+    let mut signers = BTreeSet::new();
+    let mut signed = |head: &SignedHead| {
+        signers.insert(signer(head, believed)?);
+        Ok(())
+    };
     let found = match export {
         Some(file) => {
-            let from = File::open(file).with_context(|| format!("open {}", file.display()))?;
-            evidence::verify_export(&mut BufReader::new(from), &mut head_is_signed)
+            let wrong = |error| WrongUsage(format!("{}: {error}", file.display()));
+            evidence::verify_export(&mut BufReader::new(File::open(file).map_err(wrong)?), &mut signed)
         }
-        None => evidence::verify(&kouan_kernel::journal_path(&app.config()?), &mut head_is_signed),
+        None => evidence::verify(&journal::path(&app.config()?)?, &mut signed),
     }
     .map_err(kouan_sdk::Error::from)?;
     if app.json {
-        app.print_json(&found)?;
+        let mut told = serde_json::to_value(&found)?;
+        told["signers"] = serde_json::to_value(&signers)?;
+        app.print_json(&told)?;
     } else {
-        report(app, &found)?;
+        report(app, &found, &signers)?;
     }
     Ok(if found.holds() { Exit::Done } else { Exit::NotRight })
 }
 
-/// The certificate inside the head says whose signature it is; whom to believe is for the reader of the report.
-fn head_is_signed(head: &SignedHead) -> Result<(), String> {
+/// Whose signature the head bears, if it is one. The certificate stands inside the head, so anybody may have signed:
+/// whether it is the gateway's is for the reader of the report, who is told the name, or says beforehand whom to believe.
+fn signer(head: &SignedHead, believed: &[Certificate]) -> Result<String, String> {
     let certificate = Certificate::from_der(&head.certificate).map_err(|e| e.to_string())?;
     let key = certificate.sm2_key().ok_or("the head is not signed with an SM2 key")?;
     let signature = RawSignature::from_slice(&head.signature).map_err(|e| e.to_string())?;
-    key.verify(DEFAULT_USER_ID, head.hash.as_bytes(), &signature).map_err(|e| e.to_string())
+    key.verify(DEFAULT_USER_ID, head.hash.as_bytes(), &signature).map_err(|e| e.to_string())?;
+    let name = format!("{} ({})", certificate.subject(), certificate.serial());
+    if believed.is_empty() || believed.iter().any(|one| one.der() == certificate.der()) {
+        Ok(name)
+    } else {
+        Err(format!("signed by {name}, who is none of --signer"))
+    }
 }
 
-fn report(app: &App, found: &Verification) -> anyhow::Result<()> {
+fn report(app: &App, found: &Verification, signers: &BTreeSet<String>) -> anyhow::Result<()> {
     let lines = match app.lang.pick(true, false) {
         true => [
             format!(
@@ -82,6 +107,9 @@ fn report(app: &App, found: &Verification) -> anyhow::Result<()> {
     for line in lines {
         app.print(line)?;
     }
+    for signer in signers {
+        app.print(format!("{} {signer}", app.lang.pick("签名者", "signed by")))?;
+    }
     for fault in &found.faults {
         let place = fault.seq.map_or(String::new(), |seq| format!("#{seq} "));
         app.print(format!("✗ {place}{}", fault.what))?;
@@ -96,12 +124,11 @@ fn report(app: &App, found: &Verification) -> anyhow::Result<()> {
 }
 
 fn export(app: &App, output: Option<&PathBuf>) -> anyhow::Result<Exit> {
-    let path = kouan_kernel::journal_path(&app.config()?);
-    let journal = SqliteJournal::open_read_only(&path).map_err(kouan_sdk::Error::from)?;
+    let journal = journal::read(&app.config()?)?;
     match output {
         Some(file) => {
-            let mut out =
-                io::BufWriter::new(File::create_new(file).with_context(|| format!("make {}", file.display()))?);
+            let wrong = |error| WrongUsage(format!("{}: {error}", file.display()));
+            let mut out = io::BufWriter::new(File::create_new(file).map_err(wrong)?);
             journal.export(&mut out).map_err(kouan_sdk::Error::from)?;
             out.flush()?;
             out.get_ref().sync_all()?;

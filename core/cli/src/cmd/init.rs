@@ -22,29 +22,41 @@ pub struct Args {
 
 /// Writes the folder; refuses to overwrite.
 pub fn run(args: &Args, app: &App) -> anyhow::Result<Exit> {
-    let config = args.dir.join("kouan.toml");
-    if config.exists() {
-        return Err(WrongUsage(format!("{} is there already; nothing was changed", config.display())).into());
+    for name in ["kouan.toml", "sandbox.toml"] {
+        refuse_existing(&args.dir.join(name), app)?;
     }
     write_folder(&args.dir)?;
-    let lines = match app.lang.pick(true, false) {
-        true => format!(
-            "已生成 {}\n启动对端演练环境：kouan sandbox run --config {}\n启动网关：kouan run --config {}\n把报文放入 {}",
-            config.display(),
-            args.dir.join("sandbox.toml").display(),
-            config.display(),
-            args.dir.join("imp-path/Deccus001/OutBox").display(),
+    let [config, sandbox, drop_into] =
+        ["kouan.toml", "sandbox.toml", "imp-path/Deccus001/OutBox"].map(|name| args.dir.join(name));
+    if app.json {
+        let written = serde_json::json!({ "config": config, "sandbox": sandbox, "drop_into": drop_into });
+        app.print_json(&written)?;
+        return Ok(Exit::Done);
+    }
+    let (config, sandbox, drop_into) = (config.display(), sandbox.display(), drop_into.display());
+    app.print(app.lang.pick(
+        format!(
+            "已生成 {config}\n启动对端演练环境：kouan sandbox run --config {sandbox}\n启动网关：kouan run --config {config}\n\
+             把报文放入 {drop_into}"
         ),
-        false => format!(
-            "wrote {}\nthe other side, for rehearsal: kouan sandbox run --config {}\nthe gateway: kouan run --config {}\ndrop messages into {}",
-            config.display(),
-            args.dir.join("sandbox.toml").display(),
-            config.display(),
-            args.dir.join("imp-path/Deccus001/OutBox").display(),
+        format!(
+            "wrote {config}\nthe other side, for rehearsal: kouan sandbox run --config {sandbox}\n\
+             the gateway: kouan run --config {config}\ndrop messages into {drop_into}"
         ),
-    };
-    app.print(lines)?;
+    ))?;
     Ok(Exit::Done)
+}
+
+/// A file that is there already stays as it is.
+pub fn refuse_existing(path: &Path, app: &App) -> Result<(), WrongUsage> {
+    if !path.exists() {
+        return Ok(());
+    }
+    let (zh, en) = (
+        format!("{} 已经存在，没有改动任何文件", path.display()),
+        format!("{} is there already; nothing was changed", path.display()),
+    );
+    Err(WrongUsage(app.lang.pick(zh, en)))
 }
 
 /// Keys first, the configuration last: a folder with a `kouan.toml` is whole.

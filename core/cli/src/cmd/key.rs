@@ -30,8 +30,9 @@ enum Action {
 
 #[derive(clap::Args)]
 struct Generate {
+    #[arg(value_parser = pair_name)]
     name: String,
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = dxp_id)]
     dxp_id: String,
     #[arg(long, value_name = "FOLDER", default_value = FOLDER)]
     folder: PathBuf,
@@ -54,6 +55,18 @@ struct List {
     folder: PathBuf,
 }
 
+/// The form that the configuration asks for, too.
+fn dxp_id(text: &str) -> Result<String, String> {
+    let is_right = text.len() == 16 && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    if is_right { Ok(text.to_owned()) } else { Err("16 × A-Z 0-9".to_owned()) }
+}
+
+/// It becomes a file's name.
+fn pair_name(text: &str) -> Result<String, String> {
+    let is_right = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    if is_right { Ok(text.to_owned()) } else { Err("A-Z a-z 0-9 - _".to_owned()) }
+}
+
 /// Does what is asked.
 pub fn run(args: &Args, app: &App) -> anyhow::Result<Exit> {
     match &args.action {
@@ -63,7 +76,7 @@ pub fn run(args: &Args, app: &App) -> anyhow::Result<Exit> {
 }
 
 fn generate(wanted: &Generate, app: &App) -> anyhow::Result<Exit> {
-    let password = wanted.password()?;
+    let password = wanted.password(app)?;
     let mut request = Development::new(&wanted.folder, &wanted.name, &wanted.dxp_id, &password, SystemClock.now());
     if let Some(enterprise) = &wanted.enterprise {
         request.enterprise = enterprise;
@@ -95,19 +108,29 @@ fn generate(wanted: &Generate, app: &App) -> anyhow::Result<Exit> {
 }
 
 impl Generate {
-    fn password(&self) -> anyhow::Result<Zeroizing<String>> {
+    fn password(&self, app: &App) -> anyhow::Result<Zeroizing<String>> {
         if let Some(file) = &self.password_file {
             let text = std::fs::read_to_string(file).map(Zeroizing::new);
             let text = text.map_err(|error| WrongUsage(format!("password file {}: {error}", file.display())))?;
             return Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()));
         }
-        let missing =
-            || WrongUsage(format!("no password: set {}, or name a file with --password-file", self.password_env));
-        Ok(std::env::var(&self.password_env).map(Zeroizing::new).map_err(|_| missing())?)
+        let (zh, en) = (
+            format!("没有口令：设置环境变量 {}，或用 --password-file 指明文件", self.password_env),
+            format!("no password: set {}, or name a file with --password-file", self.password_env),
+        );
+        let missing = |_| WrongUsage(app.lang.pick(zh, en));
+        Ok(std::env::var(&self.password_env).map(Zeroizing::new).map_err(missing)?)
     }
 }
 
 fn list(folder: &Path, app: &App) -> anyhow::Result<Exit> {
+    if !folder.is_dir() {
+        let (zh, en) = (
+            format!("没有目录 {}（kouan key generate 会生成）", folder.display()),
+            format!("there is no folder {} (kouan key generate makes one)", folder.display()),
+        );
+        return Err(WrongUsage(app.lang.pick(zh, en)).into());
+    }
     let entries = kouan_security_software::list(folder)?;
     if app.json {
         app.print_json(&json!({"keys": entries.iter().map(shown).collect::<Vec<_>>()}))?;

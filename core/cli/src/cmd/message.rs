@@ -2,14 +2,17 @@
 
 mod act;
 mod alarms;
+mod counts;
+mod quarantined;
 mod show;
 
 use crate::app::App;
 use crate::exit::Exit;
+use crate::journal;
 use anyhow::bail;
 use clap::ValueEnum;
 use kouan_journal::model::{Filter, MessageId, MessageSummary};
-use kouan_journal::{Delivery, Hold, Journal, SqliteJournal};
+use kouan_journal::{Delivery, Hold, Journal};
 use kouan_sdk::Timestamp;
 use kouan_sdk::business::Outcome;
 
@@ -28,7 +31,9 @@ enum Command {
     Park(act::Args),
     Skip(act::Args),
     Resolve(act::ResolveArgs),
+    Acknowledge(act::Args),
     Alarms(alarms::Args),
+    Quarantined(quarantined::Args),
 }
 
 #[derive(clap::Args)]
@@ -84,18 +89,14 @@ pub fn run(args: &Args, app: &App) -> anyhow::Result<Exit> {
         Command::Park(args) => act::park(app, args),
         Command::Skip(args) => act::skip(app, args),
         Command::Resolve(args) => act::resolve(app, args),
+        Command::Acknowledge(args) => act::acknowledge(app, args),
         Command::Alarms(args) => alarms::run(app, args),
+        Command::Quarantined(args) => quarantined::run(app, args),
     }
 }
 
-/// The journal, for looking; a gateway may run beside.
-fn journal(app: &App) -> anyhow::Result<SqliteJournal> {
-    let path = kouan_kernel::journal_path(&app.config()?);
-    Ok(SqliteJournal::open_read_only(&path).map_err(kouan_sdk::Error::from)?)
-}
-
 /// The messages that a number or a key names, newest first.
-fn find(journal: &dyn Journal, name: &str) -> anyhow::Result<Vec<MessageSummary>> {
+fn find(app: &App, journal: &dyn Journal, name: &str) -> anyhow::Result<Vec<MessageSummary>> {
     let found = journal.list(&Filter { key: Some(name.to_owned()), ..Filter::default() })?;
     if !found.is_empty() {
         return Ok(found);
@@ -106,15 +107,13 @@ fn find(journal: &dyn Journal, name: &str) -> anyhow::Result<Vec<MessageSummary>
     {
         return Ok(vec![detail.summary]);
     }
-    bail!("no message is called `{name}`");
+    bail!(app.lang.pick(format!("没有编号或文件名为 {name} 的报文"), format!("no message is called `{name}`")));
 }
 
 fn list(args: &ListArgs, app: &App) -> anyhow::Result<Exit> {
-    let journal = journal(app)?;
+    let journal = journal::read(&app.config()?)?;
     if args.count {
-        let counts = Journal::counts(&journal)?;
-        app.print_json(&counts)?;
-        return Ok(Exit::Done);
+        return counts::show(app, &Journal::counts(&journal)?);
     }
     let messages = Journal::list(&journal, &filter(args))?;
     if app.json {

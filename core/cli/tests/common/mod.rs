@@ -1,6 +1,8 @@
 //! The binary, run as a user runs it.
 
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(dead_code, clippy::unwrap_used, clippy::print_stdout)]
+
+pub mod service;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

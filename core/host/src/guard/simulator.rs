@@ -30,6 +30,10 @@ impl Simulator for GuardedSimulator {
         self.slot.call("take", |simulator| simulator.take(store, arrived, script))?
     }
 
+    fn content<'a>(&self, arrived: &Arrived<'a>) -> &'a [u8] {
+        self.slot.call("content", |simulator| simulator.content(arrived)).unwrap_or(arrived.payload)
+    }
+
     fn known_already(&self, store: &dyn StateStore, arrived: &Arrived<'_>, key: &Key) -> Result<Vec<Answer>> {
         self.slot.call("known_already", |simulator| simulator.known_already(store, arrived, key))?
     }

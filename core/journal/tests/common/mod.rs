@@ -138,7 +138,13 @@ impl Bench {
 }
 
 pub fn act(what: Act) -> OperatorAct {
-    OperatorAct { act: what, operator: "li".to_owned(), reason: "because".to_owned(), repeats: Repeats::None }
+    OperatorAct {
+        act: what,
+        part: None,
+        operator: "li".to_owned(),
+        reason: "because".to_owned(),
+        repeats: Repeats::None,
+    }
 }
 
 pub fn confirmed() -> AttemptEnd {

@@ -3,10 +3,10 @@
 use super::act::operator;
 use crate::app::App;
 use crate::exit::{Exit, WrongUsage};
+use crate::journal;
+use kouan_journal::Journal;
 use kouan_journal::model::Alarm;
-use kouan_journal::{Journal, SqliteJournal};
-use kouan_sdk::{Error, SystemClock, catalogue};
-use std::sync::Arc;
+use kouan_sdk::{Error, catalogue};
 
 /// More are not shown at once.
 const MOST: usize = 1000;
@@ -24,7 +24,7 @@ pub fn run(app: &App, args: &Args) -> anyhow::Result<Exit> {
     if let Some(reason) = &args.reason {
         return acknowledge(app, &args.acknowledge, reason);
     }
-    let alarms = Journal::alarms(&super::journal(app)?, MOST)?;
+    let alarms = Journal::alarms(&journal::read(&app.config()?)?, MOST)?;
     if app.json {
         app.print_json(&alarms)?;
         return Ok(Exit::Done);
@@ -46,16 +46,23 @@ fn line(alarm: &Alarm) -> String {
 
 fn acknowledge(app: &App, numbers: &[i64], reason: &str) -> anyhow::Result<Exit> {
     if reason.trim().is_empty() {
-        return Err(WrongUsage("an acknowledgement needs its reason".to_owned()).into());
+        return Err(
+            WrongUsage(app.lang.pick("原因（--reason）不能为空", "--reason must not be empty").to_owned()).into()
+        );
     }
-    let path = kouan_kernel::journal_path(&app.config()?);
-    let journal = SqliteJournal::open_operator(&path, Arc::new(SystemClock)).map_err(Error::from)?;
+    let journal = journal::operate(&app.config()?)?;
     let mut exit = Exit::Done;
     for &number in numbers {
         let stood = journal.acknowledge_alarm(number, &operator(), reason).map_err(Error::from)?;
         if !stood {
-            app.say(format_args!("{number}: {}", app.lang.pick("没有这条未确认的告警", "no such alarm stands")));
             exit = Exit::NotRight;
+        }
+        match (app.json, stood) {
+            (true, _) => app.print(serde_json::json!({ "alarm": number, "acknowledged": stood }))?,
+            (false, true) => app.print(format!("{number}: {}", app.lang.pick("已确认", "taken off")))?,
+            (false, false) => {
+                app.say(format_args!("{number}: {}", app.lang.pick("没有这条未确认的告警", "no such alarm stands")));
+            }
         }
     }
     Ok(exit)

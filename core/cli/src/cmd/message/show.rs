@@ -2,9 +2,11 @@
 
 use crate::app::App;
 use crate::exit::Exit;
+use crate::journal;
 use kouan_journal::model::{Event, MessageDetail, MessageSummary};
 use kouan_journal::{Hold, Journal};
 use kouan_sdk::business::Outcome;
+use kouan_sdk::catalogue;
 use unicode_width::UnicodeWidthStr;
 
 /// One line of a list: number, time, state, business key, file.
@@ -46,9 +48,9 @@ fn padded(text: &str, columns: usize) -> String {
 
 /// All that is known of a message.
 pub fn message(app: &App, name: &str) -> anyhow::Result<Exit> {
-    let journal = super::journal(app)?;
+    let journal = journal::read(&app.config()?)?;
     let mut details = Vec::new();
-    for found in super::find(&journal, name)? {
+    for found in super::find(app, &journal, name)? {
         details.extend(Journal::detail(&journal, found.id)?);
     }
     if app.json {
@@ -63,12 +65,19 @@ pub fn message(app: &App, name: &str) -> anyhow::Result<Exit> {
 }
 
 fn parts_and_receipts(app: &App, detail: &MessageDetail) -> anyhow::Result<()> {
-    if let Some(reason) = &detail.summary.reason {
+    let findings = || detail.report.iter().flat_map(|report| &report.findings);
+    // What a finding says is told below, in the reader's language.
+    if let Some(reason) = detail.summary.reason.as_ref().filter(|r| findings().all(|f| f.rule != r.code)) {
         app.print(format!("          {} {}", reason.code, reason.text))?;
+        if let Some(entry) = catalogue::lookup(&reason.code) {
+            app.print(format!("          {}", app.lang.pick(&entry.cause_zh, &entry.cause_en)))?;
+            app.print(format!("          → {}", app.lang.pick(&entry.repair_zh, &entry.repair_en)))?;
+        }
     }
-    for finding in detail.report.iter().flat_map(|report| &report.findings) {
+    for finding in findings() {
         let text = app.lang.pick(&finding.message_zh, &finding.message_en);
-        app.print(format!("          [{}] {} {text}", finding.rule, finding.xpath))?;
+        let place = if finding.xpath.is_empty() { String::new() } else { format!("{} ", finding.xpath) };
+        app.print(format!("          [{}] {place}{text}", finding.rule))?;
     }
     for part in &detail.parts {
         let (zh, en) = part.state.delivery.names();
@@ -87,9 +96,9 @@ fn parts_and_receipts(app: &App, detail: &MessageDetail) -> anyhow::Result<()> {
 
 /// A message's timeline, from the file to the last receipt.
 pub fn trace(app: &App, name: &str) -> anyhow::Result<Exit> {
-    let journal = super::journal(app)?;
+    let journal = journal::read(&app.config()?)?;
     let mut all = Vec::new();
-    for found in super::find(&journal, name)? {
+    for found in super::find(app, &journal, name)? {
         all.push((Journal::timeline(&journal, found.id)?, found));
     }
     if app.json {
@@ -109,5 +118,32 @@ pub fn trace(app: &App, name: &str) -> anyhow::Result<Exit> {
 fn event_line(event: &Event, first: Option<&Event>) -> String {
     let since = first.map_or(0, |first| event.at.millis() - first.at.millis());
     let part = event.part.map_or(String::new(), |part| format!(" ▸{}", part.0));
-    format!("  {} +{:>8.3} s  {:<14}{part}  {}", event.at.local(), since as f64 / 1000.0, event.kind, event.data)
+    let (at, kind, told) = (event.at.local(), &event.kind, details(&event.data));
+    format!("  {at} +{:>8.3} s  {kind:<16}{part}  {told}", since as f64 / 1000.0).trim_end().to_owned()
+}
+
+/// What an event says beside its digests, for people; `--json` has all of it.
+fn details(data: &str) -> String {
+    let Ok(serde_json::Value::Object(data)) = serde_json::from_str(data) else { return data.to_owned() };
+    let is_digest = |value: &str| value.len() == 64 && value.bytes().all(|b| b.is_ascii_hexdigit());
+    let told = data.iter().filter_map(|(key, value)| match value {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(text) if text.is_empty() || is_digest(text) => None,
+        serde_json::Value::String(text) => Some(format!("{key}={text}")),
+        value => Some(format!("{key}={value}")),
+    });
+    told.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::details;
+
+    #[test]
+    fn an_event_is_told_without_digests_and_empty_fields() {
+        let digest = "0".repeat(64);
+        let data = serde_json::json!({ "attempt": 2, "sealed": digest, "reason": null, "why": "x", "keys": [] });
+        assert_eq!(details(&data.to_string()), "attempt=2 keys=[] why=x");
+        assert_eq!(details("no json"), "no json");
+    }
 }
