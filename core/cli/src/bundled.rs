@@ -1,5 +1,6 @@
 //! The one list of bundled plugins, each behind a cargo feature. Nothing else in the workspace names a plugin.
 
+use kouan_declarative::Declarative;
 use kouan_host::Registry;
 use kouan_schema::Validator;
 use kouan_sdk::PluginDecl;
@@ -9,6 +10,14 @@ use std::sync::Arc;
 const PLUGINS: &[&PluginDecl] = &[
     #[cfg(feature = "goods-declaration")]
     &kouan_goods_declaration::PLUGIN,
+    #[cfg(feature = "manifest")]
+    &kouan_manifest::PLUGIN,
+    #[cfg(feature = "transport-means")]
+    &kouan_transport_means::PLUGIN,
+    #[cfg(feature = "processing-trade")]
+    &kouan_processing_trade::PLUGIN,
+    #[cfg(feature = "opaque")]
+    &kouan_opaque::PLUGIN,
     #[cfg(feature = "transport-directory")]
     &kouan_transport_directory::PLUGIN,
     #[cfg(feature = "transport-embedded")]
@@ -29,14 +38,38 @@ pub fn registry() -> kouan_sdk::Result<Registry> {
 pub struct BusinessData {
     /// The business's id.
     pub id: &'static str,
-    /// The compiled data.
-    pub validator: fn() -> kouan_sdk::Result<Arc<Validator>>,
+    /// The compiled data; several where types have schemas of their own.
+    pub validators: fn() -> kouan_sdk::Result<Vec<Arc<Validator>>>,
+    /// For one that is given by data: its data and samples.
+    pub declarative: Option<&'static Declarative>,
 }
 
 /// The data of the bundled businesses.
 pub const DATA: &[BusinessData] = &[
     #[cfg(feature = "goods-declaration")]
-    BusinessData { id: kouan_goods_declaration::ID, validator: || kouan_goods_declaration::validator(None) },
+    BusinessData {
+        id: kouan_goods_declaration::ID,
+        validators: || Ok(vec![kouan_goods_declaration::validator(None)?]),
+        declarative: None,
+    },
+    #[cfg(feature = "manifest")]
+    BusinessData {
+        id: kouan_manifest::ID,
+        validators: || kouan_manifest::BUSINESS.validators(None),
+        declarative: Some(&kouan_manifest::BUSINESS),
+    },
+    #[cfg(feature = "transport-means")]
+    BusinessData {
+        id: kouan_transport_means::ID,
+        validators: || kouan_transport_means::BUSINESS.validators(None),
+        declarative: Some(&kouan_transport_means::BUSINESS),
+    },
+    #[cfg(feature = "processing-trade")]
+    BusinessData {
+        id: kouan_processing_trade::ID,
+        validators: || kouan_processing_trade::BUSINESS.validators(None),
+        declarative: Some(&kouan_processing_trade::BUSINESS),
+    },
 ];
 
 #[cfg(test)]

@@ -52,10 +52,13 @@ impl Businesses {
         find(true).or_else(|| find(false))
     }
 
-    /// The businesses whose receipts have this root.
+    /// The businesses whose receipts have this root; those that read every root come last.
     pub fn receiving<'a>(&'a self, root: &'a RootName) -> impl Iterator<Item = (&'a BusinessInfo, &'a dyn Business)> {
-        let reads = |info: &BusinessInfo| info.receipt_roots.iter().any(|of| of.matches(&root.namespace, &root.local));
-        self.all.iter().filter(move |(info, _)| reads(info)).map(|(info, business)| (info, &**business))
+        let reading = move |any: bool| {
+            let reads = move |of: &RootName| of.is_any() == any && of.matches(&root.namespace, &root.local);
+            self.all.iter().filter(move |(info, _)| info.receipt_roots.iter().any(reads))
+        };
+        reading(false).chain(reading(true)).map(|(info, business)| (info, &**business))
     }
 
     /// Roots of the messages that can be sent, for people.

@@ -3,8 +3,9 @@
 use crate::bundled;
 use crate::exit::WrongUsage;
 use anyhow::Context as _;
-use kouan_schema::{LoadError, Validator};
+use kouan_schema::{CodeTable, LoadError, RuleInfo, RuleTest, Validator};
 use kouan_sdk::{Error, ErrorKind};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,8 +22,33 @@ pub struct Source {
 pub struct BusinessRules {
     /// The business's id; the folder's name for a folder.
     pub business: String,
-    /// The data.
-    pub validator: Arc<Validator>,
+    /// The data; several where types have schemas of their own. Rules and tables may stand in more than one.
+    pub validators: Vec<Arc<Validator>>,
+}
+
+impl BusinessRules {
+    /// All rules, each once.
+    pub fn rules(&self) -> Vec<&RuleInfo> {
+        let mut rules: Vec<&RuleInfo> = Vec::new();
+        for rule in self.validators.iter().flat_map(|validator| validator.rules().list()) {
+            if !rules.iter().any(|known| known.id == rule.id) {
+                rules.push(rule);
+            }
+        }
+        rules
+    }
+
+    /// Every rule's examples, in every schema that takes the rule.
+    pub fn tests(&self) -> Vec<RuleTest> {
+        self.validators.iter().flat_map(|validator| validator.test_rules()).collect()
+    }
+
+    /// All code tables, each once.
+    pub fn codes(&self) -> impl Iterator<Item = &CodeTable> {
+        let tables: BTreeMap<&str, &CodeTable> =
+            self.validators.iter().flat_map(|v| v.codes().iter().map(|(name, table)| (name.as_str(), table))).collect();
+        tables.into_values()
+    }
 }
 
 impl Source {
@@ -47,7 +73,7 @@ impl Source {
 }
 
 fn of_bundled(data: &bundled::BusinessData) -> kouan_sdk::Result<BusinessRules> {
-    Ok(BusinessRules { business: data.id.to_owned(), validator: (data.validator)()? })
+    Ok(BusinessRules { business: data.id.to_owned(), validators: (data.validators)()? })
 }
 
 fn of_folder(folder: &Path) -> anyhow::Result<BusinessRules> {
@@ -69,7 +95,7 @@ fn of_folder(folder: &Path) -> anyhow::Result<BusinessRules> {
     }
     let name = folder.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
     let business = name.unwrap_or_else(|| folder.display().to_string());
-    Ok(BusinessRules { business, validator: Arc::new(builder.build().map_err(broken)?) })
+    Ok(BusinessRules { business, validators: vec![Arc::new(builder.build().map_err(broken)?)] })
 }
 
 /// Here the data itself is what is checked, so it is not the configuration that is wrong.

@@ -221,14 +221,26 @@ impl Explainer<'_> {
     /// A message of some business, else a receipt, else nothing that anybody here knows.
     fn content(&self, root: &RootName, package: &Package<'_>, explanation: &mut Explanation) {
         if let Some((info, _, business)) = self.businesses.sending(root) {
+            let checked = business.check(package);
+            // Messages and receipts of one business may share a root; what is of no type may be an answer.
+            let is_untyped = checked.as_ref().is_ok_and(|report| report.message_type.is_empty());
+            if is_untyped && self.receipt(root, package, explanation) {
+                return;
+            }
             explanation.kind = Kind::Message;
             explanation.business = Some(info.id.clone());
-            match business.check(package) {
+            explanation.problem = None;
+            match checked {
                 Ok(report) => self.message(business, package, report, explanation),
                 Err(error) => explanation.problem = Some(error),
             }
             return;
         }
+        self.receipt(root, package, explanation);
+    }
+
+    /// Whether somebody reads it as a receipt.
+    fn receipt(&self, root: &RootName, package: &Package<'_>, explanation: &mut Explanation) -> bool {
         for (info, business) in self.businesses.receiving(root) {
             match business.read_receipt(package.document) {
                 Ok(receipt) => {
@@ -239,11 +251,18 @@ impl Explainer<'_> {
                     explanation.receipt = Some(ReceiptFields::of(&receipt));
                     explanation.keys = receipt.keys;
                     explanation.problem = None;
-                    return;
+                    return true;
                 }
-                Err(error) => explanation.problem = Some(error),
+                // Who reads every root says nothing of a root that it cannot read.
+                Err(error) => {
+                    let names = |of: &RootName| !of.is_any() && of.matches(&root.namespace, &root.local);
+                    if info.receipt_roots.iter().any(names) {
+                        explanation.problem = Some(error);
+                    }
+                }
             }
         }
+        false
     }
 
     fn message(&self, business: &dyn Business, package: &Package<'_>, report: Report, explanation: &mut Explanation) {

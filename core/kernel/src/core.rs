@@ -149,13 +149,61 @@ impl Core {
         by_root.or_else(|| form_id.and_then(|form| by(&|t| t.id == form)))
     }
 
-    /// Who reads a receipt with this root.
-    pub fn reader_of(&self, namespace: &str, local: &str) -> Option<&BusinessSlot> {
-        self.businesses.iter().find(|b| b.info.receipt_roots.iter().any(|r| r.matches(namespace, local)))
+    /// Who reads a receipt of this wire type with this root: the business that sends the type, if it reads the root; else
+    /// the one that names the root; else one that reads every root.
+    pub fn reader_of(&self, message_type: &str, namespace: &str, local: &str) -> Option<&BusinessSlot> {
+        let at = reader_among(self.businesses.iter().map(|slot| &slot.info), message_type, namespace, local)?;
+        self.businesses.get(at)
     }
 
     /// The business of this id.
     pub fn business(&self, id: &str) -> Option<&BusinessSlot> {
         self.businesses.iter().find(|slot| slot.info.id == id)
+    }
+}
+
+fn reader_among<'i>(
+    infos: impl Iterator<Item = &'i BusinessInfo> + Clone,
+    message_type: &str,
+    namespace: &str,
+    local: &str,
+) -> Option<usize> {
+    let reads = |info: &BusinessInfo, by_name: bool| {
+        info.receipt_roots.iter().any(|root| root.matches(namespace, local) && (!by_name || !root.is_any()))
+    };
+    let sends = |info: &BusinessInfo| info.types.iter().any(|of| of.id == message_type);
+    let own = infos.clone().position(|info| sends(info) && reads(info, false));
+    let named = || infos.clone().position(|info| reads(info, true));
+    own.or_else(named).or_else(|| infos.clone().position(|info| reads(info, false)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kouan_sdk::business::RootName;
+
+    fn info(id: &str, message_type: &str, root: &str) -> BusinessInfo {
+        let of = MessageType {
+            id: message_type.into(),
+            name_zh: String::new(),
+            name_en: String::new(),
+            folder: message_type.into(),
+            roots: Vec::new(),
+            receivers: Vec::new(),
+            receipt_deadline_s: 1,
+        };
+        let (name_zh, name_en) = (String::new(), String::new());
+        BusinessInfo { id: id.into(), name_zh, name_en, types: vec![of], receipt_roots: vec![RootName::new("*", root)] }
+    }
+
+    #[test]
+    fn a_receipt_is_read_by_its_own_business_then_by_name_then_by_whoever_reads_all() {
+        let infos = [info("any", "A1", "*"), info("one", "B1", "Answer"), info("two", "C1", "Answer")];
+        let reader = |of: &str, root: &str| reader_among(infos.iter(), of, "", root);
+        assert_eq!(reader("A1", "Answer"), Some(0), "the type is its own, and it reads every root");
+        assert_eq!(reader("C1", "Answer"), Some(2));
+        assert_eq!(reader("X9", "Answer"), Some(1), "nobody's type: the first that names the root");
+        assert_eq!(reader("B1", "Other"), Some(0), "nobody names the root");
+        assert_eq!(reader_among(infos[1..].iter(), "B1", "", "Other"), None);
     }
 }

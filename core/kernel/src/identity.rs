@@ -106,7 +106,7 @@ impl Identities {
     }
 
     /// Who sends a message: the site's own identity, else the first one that acts for a code in the message (best code
-    /// first), else the only one if it is bound to no codes.
+    /// first), else the only one if it is bound to no codes, or if the message names nobody.
     pub fn choose(&self, site: Option<&SiteConfig>, parties: &[Key]) -> Option<&Arc<Identity>> {
         if let Some(fixed) = site.and_then(|site| site.identity.as_deref()) {
             return self.by_dxp_id(fixed);
@@ -116,7 +116,9 @@ impl Identities {
         };
         let by_code = parties.iter().find_map(|party| self.all.iter().find(|i| acts_for(i, &party.value)));
         by_code.or(match self.all.as_slice() {
-            [only] if only.config.enterprises.is_empty() && only.config.cards.is_empty() => Some(only),
+            [only] if parties.is_empty() || only.config.enterprises.is_empty() && only.config.cards.is_empty() => {
+                Some(only)
+            }
             _ => None,
         })
     }

@@ -147,7 +147,7 @@ fn read(core: &Core, envelope: DxpMsg<'static>) -> Option<OpenResult> {
         Ok(root) => root,
         Err(error) => return Some(unread(envelope, &error.into())),
     };
-    let Some(slot) = core.reader_of(&root.namespace, &root.local) else {
+    let Some(slot) = core.reader_of(&envelope.message_type, &root.namespace, &root.local) else {
         let text = format!("<{}> of `{}`", root.local, root.namespace);
         let error = kouan_sdk::Error::new(ErrorKind::NotSupported, "KOUAN-KERNEL-NO-READER", text);
         return Some(unread(envelope, &error));

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 pub struct RootName {
     /// Namespace URI; empty = no namespace; `*` = any.
     pub namespace: String,
-    /// Local name.
+    /// Local name; `*` = any.
     pub local: String,
 }
 
@@ -20,7 +20,12 @@ impl RootName {
 
     /// Whether a document with this root is meant.
     pub fn matches(&self, namespace: &str, local: &str) -> bool {
-        self.local == local && (self.namespace == "*" || self.namespace == namespace)
+        (self.is_any() || self.local == local) && (self.namespace == "*" || self.namespace == namespace)
+    }
+
+    /// Whether it takes every name; who names a root comes before.
+    pub fn is_any(&self) -> bool {
+        self.local == "*"
     }
 }
 
@@ -200,6 +205,10 @@ pub struct ReceiptName {
     pub middle: Option<String>,
     /// Without the dot; `xml` for most.
     pub extension: String,
+    /// Where a site is a folder tree: a folder below `Others/InBox` that it belongs in, such as `INV`, because it came from
+    /// none of the business's own systems (`domain/client-notes.md`). `None`: where the answered message came from.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub others: Option<String>,
 }
 
 /// A receipt (回执), read.

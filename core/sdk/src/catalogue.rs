@@ -23,8 +23,20 @@ macro_rules! files {
 }
 
 /// The catalogue's files, by room.
-const FILES: &[(&str, &str)] =
-    files!["business", "cli", "dxp", "host", "journal", "kernel", "sandbox", "schema", "security", "transport", "xml"];
+const FILES: &[(&str, &str)] = files![
+    "business",
+    "cli",
+    "declarative",
+    "dxp",
+    "host",
+    "journal",
+    "kernel",
+    "sandbox",
+    "schema",
+    "security",
+    "transport",
+    "xml"
+];
 
 /// All entries by code.
 pub fn entries() -> &'static BTreeMap<String, Entry> {

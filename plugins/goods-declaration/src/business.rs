@@ -7,12 +7,12 @@ use crate::facts::{ATTACHMENT, ATTACHMENT_RECEIVER, DECLARATION, DECLARATION_REC
 use crate::sign::Signing;
 use crate::simulate::Window;
 use crate::{plan, receipt, refusal};
-use kouan_schema::{Enforcement, RuleInfo, Validator};
+use kouan_declarative::Levels;
+use kouan_schema::{RuleInfo, Validator};
 use kouan_sdk::business::{
     BusinessInfo, Key, MessageType, Package, PartPlan, Receipt, ReceiptName, Report, RootName, SignatureRequest, Signer,
 };
 use kouan_sdk::{Business, Context, PluginDecl, Result, Simulator, Timestamp};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -73,7 +73,7 @@ struct GoodsDeclaration {
     config: Config,
     data: Data,
     validator: Arc<Validator>,
-    dropped: BTreeMap<String, Enforcement>,
+    levels: Levels,
 }
 
 impl GoodsDeclaration {
@@ -81,13 +81,13 @@ impl GoodsDeclaration {
         let folder = folder(context, &config);
         let data = Data::load(&config, folder.as_deref())?;
         let validator = validator(folder.as_deref())?;
-        check::known_rules(&validator, &config.rules)?;
+        let levels = check::levels(&validator, &config.rules)?;
         if let Some(name) = &config.signing_profile
             && !data.profiles.contains_key(name)
         {
             return Err(broken("signing.toml", &format!("it has no profile {name}")));
         }
-        Ok(Self { dropped: check::dropped(&config.rules), config, data, validator })
+        Ok(Self { levels, config, data, validator })
     }
 
     fn signing(&self) -> Signing<'_> {
@@ -127,7 +127,7 @@ impl Business for GoodsDeclaration {
     }
 
     fn check(&self, package: &Package<'_>) -> Result<Report> {
-        Ok(Judge { validator: &self.validator, config: &self.config, dropped: &self.dropped }.report(package))
+        Ok(Judge { validator: &self.validator, config: &self.config, levels: &self.levels }.report(package))
     }
 
     fn plan<'a>(&self, package: &Package<'a>, report: &Report, known: &[Key]) -> Result<Vec<PartPlan<'a>>> {

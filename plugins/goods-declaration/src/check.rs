@@ -1,11 +1,12 @@
 //! Judges a dropped declaration: one pass by kouan-schema for the document, then its attachments.
 
 use crate::attachments;
-use crate::config::{Config, Level};
+use crate::config::Config;
 use crate::data;
 use crate::edoc;
 use crate::facts::{ATTACHMENT, DECLARATION, Edoc, Facts, is_declared, key};
-use kouan_schema::{CheckOptions, Enforcement, MOST_FINDINGS, Outcome, Validator, ValidatorBuilder};
+use kouan_declarative::{Level, Levels};
+use kouan_schema::{CheckOptions, Outcome, Validator, ValidatorBuilder};
 use kouan_sdk::business::{Key, Package, Report};
 use kouan_sdk::{Error, ErrorKind, Finding, Result, Severity};
 use std::collections::BTreeMap;
@@ -53,38 +54,17 @@ pub(crate) fn validator(files: data::Files) -> Result<Validator> {
     Ok(all.fold(with_files, ValidatorBuilder::capture).build()?)
 }
 
-/// Refuses levels for rules that do not exist, or that nobody may turn off.
-pub(crate) fn known_rules(validator: &Validator, levels: &BTreeMap<String, Level>) -> Result<()> {
-    for rule in levels.keys() {
-        if rule.starts_with("KOUAN-XML-") || rule == NO_SIGNING_PROFILE {
-            return Err(bad_rule(rule, "cannot be changed"));
-        }
-        let is_known = rule.starts_with("XSD-")
-            || attachments::CODES.contains(&rule.as_str())
-            || validator.rules().list().any(|known| known.id == *rule);
-        if !is_known {
-            return Err(bad_rule(rule, "does not exist"));
-        }
-    }
-    Ok(())
-}
-
-fn bad_rule(rule: &str, why: &str) -> Error {
-    Error::new(ErrorKind::Config, "KOUAN-DEC-CONFIG", format!("goods-declaration: rule {rule} {why}"))
-}
-
-/// Levels as the validator takes them: it drops what is off; the rest is done on what it found.
-pub(crate) fn dropped(levels: &BTreeMap<String, Level>) -> BTreeMap<String, Enforcement> {
-    let off = levels.iter().filter(|(_, level)| level.severity().is_none());
-    off.map(|(rule, _)| (rule.clone(), Enforcement::Off)).collect()
+/// The site's levels; refuses those for rules that do not exist, or that nobody may turn off.
+pub(crate) fn levels(validator: &Validator, levels: &BTreeMap<String, Level>) -> Result<Levels> {
+    let wrong = |why| Error::new(ErrorKind::Config, "KOUAN-DEC-CONFIG", format!("goods-declaration: {why}"));
+    Levels::new(levels, [validator], &attachments::CODES, &[NO_SIGNING_PROFILE]).map_err(wrong)
 }
 
 /// What judging needs beside the message.
 pub(crate) struct Judge<'a> {
     pub(crate) validator: &'a Validator,
     pub(crate) config: &'a Config,
-    /// See [`dropped`].
-    pub(crate) dropped: &'a BTreeMap<String, Enforcement>,
+    pub(crate) levels: &'a Levels,
 }
 
 impl Judge<'_> {
@@ -93,11 +73,11 @@ impl Judge<'_> {
         if is_ready_attachment(package) {
             return ready_attachment(package);
         }
-        let options = CheckOptions { overrides: Some(self.dropped), ..CheckOptions::default() };
+        let options = CheckOptions { overrides: Some(self.levels.dropped()), ..CheckOptions::default() };
         let outcome = self.validator.check(package.document, &options);
         let facts = facts(&outcome);
         let own = self.own_findings(package, &outcome, &facts);
-        let findings = self.merged(outcome.findings, own);
+        let findings = self.levels.merged(outcome.findings, own);
         let message_type = if outcome.root == "DecMessage" { DECLARATION } else { "" };
         report(message_type, &facts, findings)
     }
@@ -117,26 +97,6 @@ impl Judge<'_> {
             findings.push(finding);
         }
         findings
-    }
-
-    /// All findings in document order, each as bad as the site wants it, so many as a report may have.
-    fn merged(&self, mut all: Vec<Finding>, own: Vec<Finding>) -> Vec<Finding> {
-        all.extend(own);
-        all.retain_mut(|finding| match self.config.rules.get(&finding.rule).map(|level| level.severity()) {
-            Some(Some(severity)) => {
-                finding.severity = severity;
-                true
-            }
-            Some(None) => false,
-            None => true,
-        });
-        if all.len() > MOST_FINDINGS {
-            // An error that is cut off must not let the message pass.
-            all.sort_by_key(|finding| finding.severity);
-            all.truncate(MOST_FINDINGS);
-        }
-        all.sort_by_key(|finding| if finding.line == 0 { u64::MAX } else { finding.offset });
-        all
     }
 }
 

@@ -1,7 +1,8 @@
 //! What a site may set for the goods declaration.
 
 use crate::data::Outcome;
-use kouan_sdk::{Error, ErrorKind, Result, Severity};
+use kouan_declarative::Level;
+use kouan_sdk::{Error, ErrorKind, Result};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -50,32 +51,6 @@ pub enum WaitFor {
     Nothing,
     /// They wait for SeqNo and carry it as PRE_ENTRY_ID.
     SeqNo,
-}
-
-/// How a rule is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    /// Its findings refuse the message, also those of a rule that only warns by itself.
-    Enforce,
-    /// The message is sent, and the findings are recorded as warnings.
-    Observe,
-    /// Recorded for the reader's information.
-    Info,
-    /// Not asked.
-    Off,
-}
-
-impl Level {
-    /// As a severity; `None` = not reported.
-    pub(crate) fn severity(self) -> Option<Severity> {
-        match self {
-            Self::Enforce => Some(Severity::Error),
-            Self::Observe => Some(Severity::Warning),
-            Self::Info => Some(Severity::Info),
-            Self::Off => None,
-        }
-    }
 }
 
 /// Another meaning of a CHANNEL code; what is absent stays as it is.

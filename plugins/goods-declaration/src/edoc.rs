@@ -2,7 +2,7 @@
 //! (`domain/goods-declaration.md` §3.4).
 
 use crate::facts::{Edoc, Facts};
-use crate::tree::Tree;
+use kouan_declarative::Tree;
 use kouan_sdk::{Error, ErrorKind, Result};
 use kouan_xml::escape_text;
 

@@ -1,6 +1,6 @@
 //! Fills fields of a message in by byte splice: every byte outside the fields stays as it was, whatever the encoding.
 
-use crate::tree::{Node, Tree, decoded};
+use kouan_declarative::{Node, Tree, decoded};
 use kouan_sdk::{Error, ErrorKind, Result};
 use kouan_xml::{Decoded, Encoding, escape_text};
 use std::fmt::Write as _;

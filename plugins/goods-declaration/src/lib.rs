@@ -21,7 +21,6 @@ mod samples;
 mod script;
 mod sign;
 mod simulate;
-mod tree;
 
 pub use business::{ID, PLUGIN, rules, validator};
 pub use samples::{Sample, SampleKind, receipts, renumbered, samples};

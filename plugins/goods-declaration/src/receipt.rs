@@ -3,7 +3,7 @@
 
 use crate::data::{self, Data, Meaning};
 use crate::facts::key;
-use crate::tree::Tree;
+use kouan_declarative::Tree;
 use kouan_sdk::business::{Key, Receipt, ReceiptName};
 use kouan_sdk::{Error, ErrorKind, Result, Timestamp};
 
@@ -175,6 +175,7 @@ pub(crate) fn name(prefix: &str, middle: Option<&str>) -> ReceiptName {
         prefix: prefix.into(),
         middle: middle.filter(is_plain).map(str::to_owned),
         extension: EXTENSION.into(),
+        others: None,
     }
 }
 

@@ -3,15 +3,10 @@
 
 use crate::facts::{NAMESPACE, key};
 use crate::receipt::name;
+use kouan_declarative::summary;
 use kouan_sdk::business::{ReceiptName, Report};
-use kouan_sdk::{Finding, Severity};
 use kouan_xml::escape_text;
 use std::fmt::Write as _;
-
-/// So many findings stand in the text; the report beside it has all.
-const SHOWN: usize = 3;
-/// Characters of one finding.
-const FINDING_CHARS: usize = 120;
 
 /// The refusal's name and bytes.
 pub(crate) fn write(report: &Report) -> (ReceiptName, Vec<u8>) {
@@ -64,38 +59,11 @@ pub(crate) fn document(start: &str, end: &str, fields: &[(&str, &str)]) -> Vec<u
     xml.into_bytes()
 }
 
-/// The first errors in one line of Chinese, and how many there are.
-fn summary(findings: &[Finding]) -> String {
-    let errors: Vec<_> = findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
-    if errors.is_empty() {
-        return "报文校验不通过".into();
-    }
-    let mut text: Vec<String> = errors.iter().take(SHOWN).map(|finding| line(finding)).collect();
-    if errors.len() > SHOWN {
-        text.push(format!("共 {} 处错误，详见 Report 目录", errors.len()));
-    }
-    text.join("；")
-}
-
-fn line(finding: &Finding) -> String {
-    let mut text = String::new();
-    if finding.line > 0 {
-        let _ = write!(text, "第 {} 行：", finding.line);
-    }
-    text.push_str(&finding.message_zh);
-    if !finding.hint_zh.is_empty() {
-        let _ = write!(text, "（{}）", finding.hint_zh);
-    }
-    if text.chars().count() > FINDING_CHARS {
-        text = text.chars().take(FINDING_CHARS - 1).chain(['…']).collect();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use kouan_sdk::business::Key;
+    use kouan_sdk::{Finding, Severity};
 
     #[test]
     fn shows_the_first_errors_and_our_number() {
@@ -112,11 +80,5 @@ mod tests {
         let said = "第 1 行：错误&lt;1&gt;；第 2 行：错误&lt;2&gt;；第 3 行：错误&lt;3&gt;；共 5 处错误";
         assert!(text.contains(said) && !text.contains("提醒"), "{text}");
         assert!(text.contains("<ClientSeqNo>A&amp;B</ClientSeqNo>"), "{text}");
-    }
-
-    #[test]
-    fn a_long_finding_is_cut() {
-        let finding = Finding::whole("R", Severity::Error, "长".repeat(500), "long");
-        assert_eq!(summary(&[finding]).chars().count(), FINDING_CHARS);
     }
 }

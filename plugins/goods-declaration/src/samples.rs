@@ -2,8 +2,8 @@
 
 use crate::facts::Edoc;
 use crate::fill::Form;
-use crate::tree::Tree;
 use include_dir::{Dir, include_dir};
+use kouan_declarative::Tree;
 use kouan_sdk::Result;
 
 static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../business-schemas/goods-declaration/samples");

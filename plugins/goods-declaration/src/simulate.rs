@@ -6,7 +6,7 @@ use crate::edoc;
 use crate::facts::{ATTACHMENT, DECLARATION, is_declared, key};
 use crate::refusal::{Response, document};
 use crate::script::{Notice, Way};
-use crate::tree::Tree;
+use kouan_declarative::Tree;
 use kouan_sdk::business::Key;
 use kouan_sdk::simulator::{Answer, Arrived, Effect, Script, Simulator, StateStore};
 use kouan_sdk::{Error, ErrorKind, Result, Timestamp};

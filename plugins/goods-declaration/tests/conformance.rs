@@ -27,7 +27,7 @@ fn of_kind(kind: SampleKind) -> impl Iterator<Item = Sample> {
 fn for_kit(sample: Sample) -> kit::Sample {
     let stem = sample.name.trim_end_matches(".xml");
     let file_name = if sample.attachments.is_empty() { sample.name.clone() } else { format!("{stem}.zip") };
-    kit::Sample { file_name, document: sample.document.to_vec(), attachments: sample.attachments }
+    kit::Sample { file_name, document: sample.document.to_vec(), attachments: sample.attachments, form_id: None }
 }
 
 fn judged(business: &dyn Business, sample: Sample) -> Report {

@@ -37,8 +37,7 @@ pub fn run(args: &Args, app: &App) -> anyhow::Result<Exit> {
 }
 
 fn list(businesses: &[BusinessRules], app: &App) -> anyhow::Result<Exit> {
-    let tables: Vec<_> =
-        businesses.iter().flat_map(|b| b.validator.codes().values().map(|table| (&b.business, table))).collect();
+    let tables: Vec<_> = businesses.iter().flat_map(|b| b.codes().map(|table| (&b.business, table))).collect();
     if app.json {
         let shown = |(business, table): &(&String, &CodeTable)| {
             json!({"business": business, "name": table.name, "name_zh": table.name_zh, "name_en": table.name_en,
@@ -60,7 +59,7 @@ fn list(businesses: &[BusinessRules], app: &App) -> anyhow::Result<Exit> {
 /// One table, or the rows of one code in it; 1 if the code is not there.
 fn show(show: &Show, app: &App) -> anyhow::Result<Exit> {
     let businesses = show.source.load()?;
-    let tables = || businesses.iter().flat_map(|business| business.validator.codes().values());
+    let tables = || businesses.iter().flat_map(BusinessRules::codes);
     let Some(found) = tables().find(|table| table.name == show.table) else {
         let meant = kouan_host::nearest(&show.table, tables().map(|table| table.name.as_str()));
         let meant = meant.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();

@@ -2,6 +2,7 @@
 //! samples dropped as files, checked, signed, sealed, sent, and their receipts back in InBox.
 
 mod drops;
+mod expected;
 mod progress;
 
 use crate::app::App;
@@ -10,11 +11,15 @@ use crate::rehearsal::RehearsalConfig;
 use crate::{bundled, cmd::init};
 use anyhow::Context as _;
 use drops::Drops;
+use expected::Expected;
+use kouan_journal::Delivery;
+use kouan_journal::model::Filter;
 use kouan_kernel::{Gateway, journal_path};
 use kouan_sandbox::Ledger;
 use kouan_sdk::{Clock, SystemClock};
 use progress::{Progress, Standing};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,17 +54,30 @@ struct Outcome {
     per_second: f64,
     journal: PathBuf,
     imp_path: PathBuf,
-    /// How many must be refused.
+    /// Accepted, where nothing more follows by itself.
+    accepted: u64,
+    /// By business and type.
+    types: Vec<TypeRow>,
+    /// What the messages had to come to.
     #[serde(skip)]
-    planted: u64,
+    expected: Expected,
+}
+
+/// How the messages of a type stand.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+struct TypeRow {
+    business: String,
+    message_type: String,
+    messages: u64,
+    accepted: u64,
+    concluded: u64,
+    refused: u64,
 }
 
 impl Outcome {
     fn is_right(&self) -> bool {
-        self.concluded + self.refused == self.messages
-            && self.refused == self.planted
-            && self.parked == 0
-            && self.effects == self.concluded
+        let came_to = Expected { accepted: self.accepted, concluded: self.concluded, refused: self.refused };
+        came_to == self.expected && self.parked == 0 && self.effects == self.concluded + self.accepted
     }
 }
 
@@ -105,17 +123,19 @@ fn demonstrate(args: &Args, app: &App, folder: &Path) -> anyhow::Result<Outcome>
     let rehearsal = RehearsalConfig::load(&folder.join("sandbox.toml"))?;
     let sandbox = rehearsal.open(&clock)?;
     let stop = AtomicBool::new(false);
-    let drops = Drops::of_samples(args.messages);
+    let drops = Drops::of_samples(args.messages)?;
+    let expected = drops.expected();
     let started = Instant::now();
-    let standing = std::thread::scope(|scope| {
+    let (standing, types) = std::thread::scope(|scope| {
         let window = scope.spawn(|| sandbox.run(&stop));
         let result = (|| {
             let gateway = Gateway::start(config, &bundled::registry()?, clock.clone())?;
-            let dropping = scope.spawn(|| drops.drop_into(&imp_path.join("Deccus001/OutBox")));
-            let standing = watch(app, &gateway, u64::from(args.messages))?;
+            let dropping = scope.spawn(|| drops.drop_into(&imp_path));
+            let standing = watch(app, &gateway, u64::from(args.messages), expected)?;
             dropping.join().map_err(|_| anyhow::anyhow!("dropping the files panicked"))??;
+            let types = by_type(&gateway)?;
             gateway.drain();
-            Ok::<_, anyhow::Error>(standing)
+            Ok::<_, anyhow::Error>((standing, types))
         })();
         stop.store(true, Ordering::SeqCst);
         window.join().map_err(|_| anyhow::anyhow!("the sandbox panicked"))??;
@@ -134,7 +154,9 @@ fn demonstrate(args: &Args, app: &App, folder: &Path) -> anyhow::Result<Outcome>
         per_second: f64::from(args.messages) / seconds,
         journal,
         imp_path,
-        planted: drops.planted(),
+        accepted: standing.accepted,
+        types,
+        expected,
     })
 }
 
@@ -146,7 +168,12 @@ fn gateway_config(folder: &Path) -> anyhow::Result<kouan_kernel::Config> {
         site.settings.insert("incomplete_ms".into(), 1000.into());
         site.settings.insert("scan_interval_ms".into(), 20.into());
     }
-    for business in &mut config.business {
+    // The samples are of many enterprises; the only identity acts for all of them.
+    for identity in &mut config.identity {
+        identity.enterprises.clear();
+        identity.cards.clear();
+    }
+    for business in config.business.iter_mut().filter(|business| business.plugin == kouan_goods_declaration::ID) {
         // Samples that are declared (OperType C) are signed by the rehearsal's own profile; none is official.
         business.settings.insert("signing_profile".into(), "sandbox-document".into());
     }
@@ -154,7 +181,7 @@ fn gateway_config(folder: &Path) -> anyhow::Result<kouan_kernel::Config> {
 }
 
 /// Looks on until everything has ended, or nothing moves any more.
-fn watch(app: &App, gateway: &Gateway, messages: u64) -> anyhow::Result<Standing> {
+fn watch(app: &App, gateway: &Gateway, messages: u64, expected: Expected) -> anyhow::Result<Standing> {
     let mut progress = Progress::new(app, messages);
     let (mut last, mut moved) = (Standing::default(), Instant::now());
     loop {
@@ -163,11 +190,34 @@ fn watch(app: &App, gateway: &Gateway, messages: u64) -> anyhow::Result<Standing
             (last, moved) = (standing.clone(), Instant::now());
             progress.show(&standing);
         }
-        if standing.ended() >= messages && standing.pending == 0 || moved.elapsed() > PATIENCE {
+        if standing.ended(expected) >= messages && standing.pending == 0 || moved.elapsed() > PATIENCE {
             progress.end();
             return Ok(standing);
         }
         std::thread::sleep(LOOK);
+    }
+}
+
+/// Every message, counted by business and type.
+fn by_type(gateway: &Gateway) -> anyhow::Result<Vec<TypeRow>> {
+    let mut rows: BTreeMap<(String, String), TypeRow> = BTreeMap::new();
+    let mut filter = Filter { limit: 1000, ..Filter::default() };
+    loop {
+        let page = gateway.journal().list(&filter)?;
+        let Some(last) = page.last() else { return Ok(rows.into_values().collect()) };
+        filter.before = Some(last.id);
+        for message in page {
+            let key = (message.business.clone(), message.message_type.clone());
+            let row = rows.entry(key).or_insert_with(|| TypeRow {
+                business: message.business,
+                message_type: message.message_type,
+                ..TypeRow::default()
+            });
+            row.messages += 1;
+            row.refused += u64::from(message.delivery == Delivery::Refused);
+            row.accepted += u64::from(message.outcome == kouan_sdk::business::Outcome::Accepted);
+            row.concluded += u64::from(message.outcome == kouan_sdk::business::Outcome::Concluded);
+        }
     }
 }
 

@@ -29,8 +29,7 @@ pub fn run(args: &Args, app: &App) -> anyhow::Result<Exit> {
 
 /// Runs every rule's examples; 1 if one of them fails.
 fn test(businesses: &[BusinessRules], app: &App) -> anyhow::Result<Exit> {
-    let tests: Vec<_> =
-        businesses.iter().flat_map(|b| b.validator.test_rules().into_iter().map(|test| (&b.business, test))).collect();
+    let tests: Vec<_> = businesses.iter().flat_map(|b| b.tests().into_iter().map(|test| (&b.business, test))).collect();
     let failed: Vec<_> = tests.iter().filter(|(_, test)| !test.is_ok()).collect();
     let passed = tests.len() - failed.len();
     if app.json {
@@ -70,7 +69,7 @@ fn list(businesses: &[BusinessRules], app: &App) -> anyhow::Result<Exit> {
     if app.json {
         let mut rules = Vec::new();
         for business in businesses {
-            for rule in business.validator.rules().list() {
+            for rule in business.rules() {
                 let mut shown = serde_json::to_value(rule)?;
                 if let Some(fields) = shown.as_object_mut() {
                     fields.insert("business".into(), business.business.clone().into());
@@ -81,7 +80,7 @@ fn list(businesses: &[BusinessRules], app: &App) -> anyhow::Result<Exit> {
         app.print_json(&json!({"rules": rules}))?;
         return Ok(Exit::Done);
     }
-    let infos = businesses.iter().flat_map(|business| business.validator.rules().list());
+    let infos = businesses.iter().flat_map(BusinessRules::rules);
     let rows: Vec<_> = infos
         .map(|rule| {
             let message = app.lang.pick(&rule.message_zh, &rule.message_en);

@@ -1,6 +1,7 @@
 //! How a demonstration stands: a live line for a person, a table at the end.
 
 use super::Outcome;
+use super::expected::Expected;
 use crate::app::App;
 use indicatif::{ProgressBar, ProgressStyle};
 use kouan_journal::Delivery;
@@ -12,6 +13,7 @@ use unicode_width::UnicodeWidthStr;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standing {
     pub sent: u64,
+    pub accepted: u64,
     pub concluded: u64,
     pub refused: u64,
     pub parked: u64,
@@ -24,9 +26,10 @@ impl Standing {
         let delivery = |state: Delivery| {
             usize::try_from(state.number()).ok().and_then(|n| counts.by_delivery.get(n)).copied().unwrap_or_default()
         };
-        let [.., concluded] = counts.by_outcome;
+        let [_, accepted, _, concluded] = counts.by_outcome;
         Self {
             sent: delivery(Delivery::Sent),
+            accepted,
             concluded,
             refused: delivery(Delivery::Refused),
             parked: counts.parked,
@@ -35,9 +38,10 @@ impl Standing {
         }
     }
 
-    /// Messages that have come to their end.
-    pub fn ended(&self) -> u64 {
-        self.concluded + self.refused
+    /// Messages that have come to their end: what is only accepted counts where nothing more was to follow.
+    pub fn ended(&self, expected: Expected) -> u64 {
+        let open = expected.concluded.saturating_sub(self.concluded);
+        self.concluded + self.refused + self.accepted.saturating_sub(open)
     }
 }
 
@@ -58,7 +62,7 @@ impl Progress {
     }
 
     pub fn show(&mut self, now: &Standing) {
-        self.bar.set_position(now.ended());
+        self.bar.set_position(now.concluded + now.refused + now.accepted);
         self.bar.set_message(if self.zh {
             format!("已发送 {}  办结 {}  校验不通过 {}  回执 {}", now.sent, now.concluded, now.refused, now.receipts)
         } else {
@@ -76,9 +80,21 @@ impl Progress {
 
 /// The table that a person reads.
 pub fn table(app: &App, outcome: &Outcome) -> std::io::Result<()> {
+    let head = ["业务", "类型", "报文", "办结", "入库", "校验不通过"];
+    let head_en = ["business", "type", "messages", "concluded", "accepted", "refused"];
+    let head = if app.lang.pick(true, false) { head } else { head_en };
+    let mut lines = vec![head.map(str::to_owned)];
+    lines.extend(outcome.types.iter().map(|row| {
+        let counts = [row.messages, row.concluded, row.accepted, row.refused].map(|n| n.to_string());
+        let [messages, concluded, accepted, refused] = counts;
+        [row.business.clone(), row.message_type.clone(), messages, concluded, accepted, refused]
+    }));
+    app.print(crate::table::table(&lines))?;
+    app.print("")?;
     let rows = [
         (("报文", "messages"), outcome.messages.to_string()),
         (("办结", "concluded"), outcome.concluded.to_string()),
+        (("入库（其后由海关人工处理）", "accepted (the rest is the customs' turn)"), outcome.accepted.to_string()),
         (("校验不通过（故意的错误）", "refused (planted mistakes)"), outcome.refused.to_string()),
         (("挂起", "parked"), outcome.parked.to_string()),
         (("回执", "receipts"), outcome.receipts.to_string()),
@@ -88,7 +104,7 @@ pub fn table(app: &App, outcome: &Outcome) -> std::io::Result<()> {
     ];
     for ((zh, en), value) in rows {
         let name = app.lang.pick(zh, en);
-        let fill = " ".repeat(30usize.saturating_sub(name.width()));
+        let fill = " ".repeat(44usize.saturating_sub(name.width()));
         app.print(format!("{name}{fill}{value:>10}"))?;
     }
     let verdict = if outcome.is_right() {

@@ -1,0 +1,97 @@
+//! What the samples of a business by data come to: their usual way through its simulated window, walked in memory.
+
+use super::drops::number;
+use kouan_declarative::Declarative;
+use kouan_sdk::business::Outcome;
+use kouan_sdk::simulator::{Arrived, Script, StateStore};
+use kouan_sdk::{Business, Result, Simulator, Timestamp};
+use std::collections::BTreeMap;
+
+/// How many messages come to which end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// Accepted, and nothing more follows by itself.
+    pub accepted: u64,
+    /// Concluded.
+    pub concluded: u64,
+    /// Refused here.
+    pub refused: u64,
+}
+
+/// The end of each document (type and bytes) when they are sent one after another, round after round; `None` for one that
+/// the window would refuse, because it refers to something that is not among them.
+///
+/// # Errors
+/// The window fails.
+pub fn expected(
+    of: &Declarative,
+    business: &dyn Business,
+    simulator: &dyn Simulator,
+    documents: &[(&str, &[u8])],
+) -> Result<Vec<Option<Outcome>>> {
+    let mut ends: Vec<Option<Outcome>> = vec![Some(Outcome::None); documents.len()];
+    loop {
+        let (mut store, mut count, before) = (Memory::default(), 0, ends.clone());
+        for _ in 0..2 {
+            for (end, (message_type, document)) in ends.iter_mut().zip(documents) {
+                if end.is_none() {
+                    continue;
+                }
+                count += 1;
+                let payload = of.renumbered(document, None, &number(count))?.unwrap_or_default();
+                *end = walked(business, simulator, &mut store, message_type, &payload)?;
+            }
+        }
+        // What one left out did to the others is seen in the next walk.
+        if ends.iter().zip(&before).all(|(now, then)| now.is_none() == then.is_none()) {
+            return Ok(ends);
+        }
+    }
+}
+
+/// The outcome with the highest rank; `None` if it had no effect or came to no end.
+fn walked(
+    business: &dyn Business,
+    simulator: &dyn Simulator,
+    store: &mut Memory,
+    message_type: &str,
+    payload: &[u8],
+) -> Result<Option<Outcome>> {
+    let arrived = Arrived { message_type, file_name: "D.xml", payload, at: Timestamp::from_millis(1_768_181_710_000) };
+    let effect = simulator.take(store, &arrived, &Script::default())?;
+    if effect.effect_key.is_none() {
+        return Ok(None);
+    }
+    let mut end = (0, Outcome::None);
+    for answer in &effect.answers {
+        let receipt = business.read_receipt(&answer.payload)?;
+        if receipt.rank >= end.0 {
+            end = (receipt.rank, receipt.outcome);
+        }
+    }
+    Ok(Some(end.1).filter(|outcome| matches!(outcome, Outcome::Accepted | Outcome::Concluded)))
+}
+
+/// A window's state in memory.
+#[derive(Default)]
+struct Memory {
+    values: BTreeMap<String, Vec<u8>>,
+    counters: BTreeMap<String, u64>,
+}
+
+impl StateStore for Memory {
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        Ok(self.values.get(key).cloned())
+    }
+
+    fn put(&mut self, key: &str, value: &[u8]) -> Result<()> {
+        self.values.insert(key.into(), value.into());
+        Ok(())
+    }
+
+    fn next(&mut self, counter: &str) -> Result<u64> {
+        let last = self.counters.entry(counter.into()).or_default();
+        *last += 1;
+        Ok(*last)
+    }
+}
