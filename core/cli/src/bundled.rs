@@ -9,6 +9,8 @@ use std::sync::Arc;
 const PLUGINS: &[&PluginDecl] = &[
     #[cfg(feature = "goods-declaration")]
     &kouan_goods_declaration::PLUGIN,
+    #[cfg(feature = "manifest")]
+    &kouan_manifest::PLUGIN,
     #[cfg(feature = "transport-means")]
     &kouan_transport_means::PLUGIN,
     #[cfg(feature = "opaque")]
@@ -44,6 +46,8 @@ pub const DATA: &[BusinessData] = &[
         id: kouan_goods_declaration::ID,
         validators: || Ok(vec![kouan_goods_declaration::validator(None)?]),
     },
+    #[cfg(feature = "manifest")]
+    BusinessData { id: kouan_manifest::ID, validators: || kouan_manifest::BUSINESS.validators(None) },
     #[cfg(feature = "transport-means")]
     BusinessData { id: kouan_transport_means::ID, validators: || kouan_transport_means::BUSINESS.validators(None) },
 ];
