@@ -253,7 +253,13 @@ impl Explainer<'_> {
                     explanation.problem = None;
                     return true;
                 }
-                Err(error) => explanation.problem = Some(error),
+                // Who reads every root says nothing of a root that it cannot read.
+                Err(error) => {
+                    let names = |of: &RootName| !of.is_any() && of.matches(&root.namespace, &root.local);
+                    if info.receipt_roots.iter().any(names) {
+                        explanation.problem = Some(error);
+                    }
+                }
             }
         }
         false

@@ -57,25 +57,25 @@ pub(crate) struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// The verdict.
-    pub(crate) fn report(&self, package: &Package<'_>) -> Report {
+    /// The verdict; an error only if the business's own data cannot be used.
+    pub(crate) fn report(&self, package: &Package<'_>) -> Result<Report> {
         let stem = Notes { stem: package.stem.into(), ..Notes::default() };
         let refused = |finding| Report { findings: vec![finding], notes: text(&stem), ..Report::default() };
         let document = match decoded(package.document) {
             Ok(document) => document,
-            Err(error) => return refused(error.finding(None, "")),
+            Err(error) => return Ok(refused(error.finding(None, ""))),
         };
         let of = match detect(self.compiled, &document, package.form_id) {
             Ok(of) => of,
-            Err(finding) => return refused(*finding),
+            Err(finding) => return Ok(refused(*finding)),
         };
         if package.document.len() as u64 > of.max_bytes {
-            return Report { message_type: of.info.id.clone(), ..refused(too_big(package, of)) };
+            return Ok(Report { message_type: of.info.id.clone(), ..refused(too_big(package, of)) });
         }
         let read = match of.validator.and_then(|at| self.compiled.validators.get(at)) {
             Some(validator) => {
                 let options = CheckOptions { overrides: Some(self.levels.dropped()), ..CheckOptions::default() };
-                let outcome = validator.check(package.document, &options);
+                let outcome = validator.built()?.check(package.document, &options);
                 self.judged(package, of, outcome)
             }
             None => match Tree::of(&document) {
@@ -85,7 +85,7 @@ impl Judge<'_> {
         };
         let mut report = read;
         self.hooks.amend(package, &mut report);
-        report
+        Ok(report)
     }
 
     fn judged(&self, package: &Package<'_>, of: &Type, mut outcome: Outcome) -> Report {

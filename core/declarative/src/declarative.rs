@@ -43,9 +43,10 @@ impl Declarative {
         let config = config::parse(self.id, config)?;
         let folder = config.schemas.as_ref().map(|folder| context.resolve(folder));
         let compiled = self.compiled(folder.as_deref())?;
-        let validators = compiled.validators.iter().map(Arc::as_ref);
+        // Only a site that names rules makes us look at all of them.
+        let validators = if config.rules.is_empty() { Vec::new() } else { built(&compiled)? };
         let own: Vec<&str> = check::RULES.iter().chain(self.hooks.rules()).copied().collect();
-        let levels = Levels::new(&config.rules, validators, &own, &check::FIXED);
+        let levels = Levels::new(&config.rules, validators.iter().map(Arc::as_ref), &own, &check::FIXED);
         let levels = levels.map_err(|why| config::wrong(self.id, &why))?;
         Ok(Box::new(Instance { compiled, levels, hooks: self.hooks }))
     }
@@ -66,7 +67,7 @@ impl Declarative {
     /// # Errors
     /// As [`Self::business`].
     pub fn validators(&self, folder: Option<&Path>) -> Result<Vec<Arc<Validator>>> {
-        Ok(self.compiled(folder)?.validators.clone())
+        built(&*self.compiled(folder)?)
     }
 
     /// The built-in samples.
@@ -87,7 +88,12 @@ impl Declarative {
     }
 }
 
-/// One configured instance. Everything is read at the start; calls share it without a lock.
+/// Every validator.
+fn built(compiled: &Compiled) -> Result<Vec<Arc<Validator>>> {
+    compiled.validators.iter().map(|validator| validator.built()).collect()
+}
+
+/// One configured instance. Calls share it without a lock.
 struct Instance {
     compiled: Arc<Compiled>,
     levels: Levels,
@@ -100,7 +106,7 @@ impl Business for Instance {
     }
 
     fn check(&self, package: &Package<'_>) -> Result<Report> {
-        Ok(Judge { compiled: &self.compiled, levels: &self.levels, hooks: self.hooks }.report(package))
+        Judge { compiled: &self.compiled, levels: &self.levels, hooks: self.hooks }.report(package)
     }
 
     fn plan<'a>(&self, package: &Package<'a>, report: &Report, _known: &[Key]) -> Result<Vec<PartPlan<'a>>> {

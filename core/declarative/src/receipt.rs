@@ -64,6 +64,7 @@ fn of_kind(compiled: &Compiled, kind: &Kind, keys: Vec<Key>, tree: &Tree) -> Rec
             // It comes from outside: a text that is no plain number is left out.
             middle: kind.middle.as_ref().and_then(|pick| pick.first(tree)).filter(|text| is_plain(text, 100)),
             extension: extension.unwrap_or_else(|| kind.extension.clone()),
+            others: None,
         },
         code,
     };

@@ -10,6 +10,7 @@ use crate::store::SqliteJournal;
 use crate::tx::{About, Tx};
 use crate::writer::Class;
 use kouan_sdk::Timestamp;
+use kouan_sdk::business::ReceiptName;
 use kouan_sdk::transport::{End, Header, header};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::json;
@@ -248,6 +249,12 @@ pub(crate) fn headers_like(source: &[Header], file_name: String, content: &str) 
     headers.extend(place.cloned());
     headers.push((header::CONTENT.to_owned(), content.to_owned()));
     headers
+}
+
+/// The header of a receipt that belongs below `Others`; where a site is no folder tree it is no matter.
+pub(crate) fn others(name: &ReceiptName) -> Option<Header> {
+    let folder = name.others.as_deref().map(plain).filter(|folder| !folder.is_empty());
+    folder.map(|folder| (header::OTHERS_FOLDER.to_owned(), folder))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::store::SqliteJournal;
 use crate::tx::{About, Tx};
 use crate::writer::Class;
 use kouan_sdk::Timestamp;
+use kouan_sdk::business::ReceiptName;
 use kouan_sdk::transport::header;
 use rusqlite::{OptionalExtension, params};
 use serde_json::json;
@@ -134,7 +135,13 @@ fn record(tx: &mut Tx<'_>, opened: &Opened) -> Result<Matched> {
                 json!({"wire_id": wire_id, "type": message_type, "payload": hex::encode(digest), "reason": reason});
             tx.event("unread", About::inbound(opened.id), data);
             let extension = file_name.rsplit_once('.').map_or("xml", |(_, extension)| extension);
-            deliver_to_default(tx, opened.id, &digest, stem(file_name), extension)?;
+            let name = ReceiptName {
+                prefix: "Receipt".to_owned(),
+                middle: Some(stem(file_name).to_owned()),
+                extension: extension.to_owned(),
+                others: None,
+            };
+            deliver_to_default(tx, opened.id, &digest, &name)?;
             Ok(Matched::Unmatched)
         }
     }
@@ -271,20 +278,23 @@ fn leave_unmatched(tx: &mut Tx<'_>, arrived: &Arrived) -> Result<()> {
     let name = &arrived.receipt.name;
     let answered = arrived.answers_file.as_deref().map(stem);
     let middle = name.middle.as_deref().or(answered).unwrap_or(&arrived.receipt.kind);
-    deliver_to_default(tx, arrived.id, &arrived.payload_digest, middle, &name.extension)
+    let name = ReceiptName { prefix: "Receipt".to_owned(), middle: Some(middle.to_owned()), ..name.clone() };
+    deliver_to_default(tx, arrived.id, &arrived.payload_digest, &name)
 }
 
-fn deliver_to_default(tx: &mut Tx<'_>, id: InboundId, digest: &Digest, middle: &str, extension: &str) -> Result<()> {
+fn deliver_to_default(tx: &mut Tx<'_>, id: InboundId, digest: &Digest, name: &ReceiptName) -> Result<()> {
     let site = tx.sites.default_site.clone();
     if site.is_empty() {
         return Ok(());
     }
-    let file_name = fresh_name(tx, "Receipt", middle, extension)?;
+    let middle = name.middle.as_deref().unwrap_or_default();
+    let file_name = fresh_name(tx, &name.prefix, middle, &name.extension)?;
     tx.conn.prepare_cached("UPDATE inbound SET file_name = ?2 WHERE id = ?1")?.execute(params![id.0, file_name])?;
-    let headers = [
+    let mut headers = vec![
         (header::FILE_NAME.to_owned(), file_name),
         (header::FORM_ID.to_owned(), OTHERS.to_owned()),
         (header::CONTENT.to_owned(), "receipt".to_owned()),
     ];
+    headers.extend(effects::others(name));
     effects::deliver(tx, &site, None, Some(id), &headers, &Body::Inbound(*digest))
 }

@@ -219,7 +219,8 @@ fn deliver_to_site(tx: &mut Tx<'_>, arrived: &Arrived, message: MessageId, count
     tx.conn
         .prepare_cached("UPDATE inbound SET file_name = ?2 WHERE id = ?1")?
         .execute(params![arrived.id.0, file_name])?;
-    let headers = headers_like(&headers, file_name, content);
+    let mut headers = headers_like(&headers, file_name, content);
+    headers.extend(effects::others(name));
     let body = Body::Inbound(arrived.payload_digest);
     effects::deliver(tx, &site, Some(message), Some(arrived.id), &headers, &body)
 }

@@ -116,7 +116,7 @@ pub fn refused(id: MessageId, key: &str) -> Checked {
 }
 
 fn refusal() -> Deliverable {
-    let name = ReceiptName { prefix: "Failed".to_owned(), middle: None, extension: "xml".to_owned() };
+    let name = ReceiptName { prefix: "Failed".to_owned(), middle: None, extension: "xml".to_owned(), others: None };
     Deliverable { name, bytes: b"<Failed/>".to_vec() }
 }
 
@@ -135,7 +135,7 @@ pub fn receipt(keys: &[(&str, &str)], rank: u32, outcome: Outcome) -> Receipt {
         is_repeat_of_known: false,
         is_client_failure: false,
         noticed_at: None,
-        name: ReceiptName { prefix: "Receipt".to_owned(), middle: None, extension: "xml".to_owned() },
+        name: ReceiptName { prefix: "Receipt".to_owned(), middle: None, extension: "xml".to_owned(), others: None },
     }
 }
 

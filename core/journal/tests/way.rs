@@ -339,6 +339,30 @@ fn a_receipt_that_comes_too_early_is_matched_later_and_not_delivered_again() {
 }
 
 #[test]
+fn a_receipt_that_belongs_below_others_says_so_wherever_it_goes() {
+    let bench = Bench::new();
+    let id = bench.ready("O1", "O1");
+    send_all(&bench.journal, Repeats::None, &confirmed()).unwrap();
+    let stranger = |key: &str| {
+        let mut receipt = receipt(&[("ClientNo", key)], 10, Outcome::Accepted);
+        receipt.name.others = Some("../INV".to_owned());
+        receipt
+    };
+    assert_eq!(bench.receive("w1", stranger("O1")), Matched::To(id));
+    assert_eq!(bench.receive("w2", stranger("O2")), Matched::Unmatched);
+    let delivered = bench.journal.effects_due("erp", 100, usize::MAX).unwrap();
+    let folders: Vec<_> = delivered
+        .iter()
+        .filter_map(|effect| match &effect.kind {
+            EffectKind::Deliver { headers, .. } => Some(header_value(headers, header::OTHERS_FOLDER)),
+            EffectKind::Dispose { .. } => None,
+        })
+        .collect();
+    assert_eq!(folders, [Some("INV"), Some("INV")], "one plain name");
+    bench.assert_sound();
+}
+
+#[test]
 fn the_same_envelope_with_another_payload_is_an_alarm_and_is_kept() {
     let bench = Bench::new();
     bench.ready("T1", "T1");

@@ -9,10 +9,8 @@ use crate::{check, effects, housekeeping, inbound, intake, outbound};
 use kouan_dxp::Trust;
 use kouan_host::Registry;
 use kouan_journal::{Journal, JournalOptions, SqliteJournal};
-use kouan_sdk::business::MessageType;
 use kouan_sdk::{Clock, Context, Kind};
 use parking_lot::Mutex;
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -178,8 +176,7 @@ pub(crate) fn sites(
         let decl = registry.find(Kind::Transport, &site.transport).map_err(KernelError::plugin(what.clone()))?;
         let mut settings = site.settings.clone();
         if takes(&(decl.config_schema)(), "folders") {
-            let types = || businesses.iter().flat_map(|slot| &slot.info.types);
-            settings.entry("folders").or_insert_with(|| folders(types()));
+            settings.entry("folders").or_insert_with(|| folders(businesses));
         }
         let transport = registry
             .transport(
@@ -206,16 +203,10 @@ fn takes(schema: &str, key: &str) -> bool {
 }
 
 /// The folders of all message types, for sites that are folder trees; what belongs to nobody goes to `Others`
-/// (`domain/goods-declaration.md` §3.1). Where types share a folder, the first gives it its FormId: what it holds says
-/// itself what it is.
-fn folders<'t>(types: impl Iterator<Item = &'t MessageType>) -> serde_json::Value {
-    let mut seen = BTreeSet::new();
-    let mut folders = Vec::new();
-    for of in types {
-        if seen.insert(of.folder.to_lowercase()) {
-            folders.push(serde_json::json!({ "form_id": of.id, "folder": of.folder }));
-        }
-    }
+/// (`domain/goods-declaration.md` §3.1).
+fn folders(businesses: &[BusinessSlot]) -> serde_json::Value {
+    let types = businesses.iter().flat_map(|slot| &slot.info.types);
+    let mut folders: Vec<_> = types.map(|t| serde_json::json!({ "form_id": t.id, "folder": t.folder })).collect();
     folders.push(serde_json::json!({ "form_id": OTHERS.0, "folder": OTHERS.1 }));
     serde_json::Value::Array(folders)
 }
@@ -253,29 +244,4 @@ pub(crate) fn trust(config: &Config) -> Result<Trust> {
         certificates.extend(read);
     }
     Ok(Trust::new(certificates))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn types_may_share_a_folder() {
-        let of = |id: &str, folder: &str| MessageType {
-            id: id.into(),
-            name_zh: String::new(),
-            name_en: String::new(),
-            folder: folder.into(),
-            roots: Vec::new(),
-            receivers: Vec::new(),
-            receipt_deadline_s: 1,
-        };
-        let types = [of("A1", "Cds"), of("A2", "cds"), of("B1", "Ail")];
-        let expected = serde_json::json!([
-            { "form_id": "A1", "folder": "Cds" },
-            { "form_id": "B1", "folder": "Ail" },
-            { "form_id": "OTHERS", "folder": "Others" },
-        ]);
-        assert_eq!(folders(types.iter()), expected);
-    }
 }

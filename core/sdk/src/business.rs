@@ -205,6 +205,10 @@ pub struct ReceiptName {
     pub middle: Option<String>,
     /// Without the dot; `xml` for most.
     pub extension: String,
+    /// Where a site is a folder tree: a folder below `Others/InBox` that it belongs in, such as `INV`, because it came from
+    /// none of the business's own systems (`domain/client-notes.md`). `None`: where the answered message came from.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub others: Option<String>,
 }
 
 /// A receipt (回执), read.

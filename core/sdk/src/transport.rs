@@ -11,6 +11,8 @@ pub mod header {
     pub const FORM_ID: &str = "form-id";
     /// Folder below the site's root, where a site is a folder tree.
     pub const FOLDER: &str = "folder";
+    /// Where a site is a folder tree: the folder below `Others/InBox` that a receipt belongs in, instead of `folder`.
+    pub const OTHERS_FOLDER: &str = "others-folder";
     /// Wire id of an envelope.
     pub const WIRE_ID: &str = "wire-id";
     /// Messages with equal keys keep their order.

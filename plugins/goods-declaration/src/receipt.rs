@@ -175,6 +175,7 @@ pub(crate) fn name(prefix: &str, middle: Option<&str>) -> ReceiptName {
         prefix: prefix.into(),
         middle: middle.filter(is_plain).map(str::to_owned),
         extension: EXTENSION.into(),
+        others: None,
     }
 }
 

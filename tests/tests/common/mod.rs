@@ -97,12 +97,12 @@ impl Business for Orders {
             is_repeat_of_known: false,
             is_client_failure: false,
             noticed_at: None,
-            name: ReceiptName { prefix: "Receipt".into(), middle: None, extension: "xml".into() },
+            name: ReceiptName { prefix: "Receipt".into(), middle: None, extension: "xml".into(), others: None },
         })
     }
 
     fn refusal(&self, report: &Report) -> Result<(ReceiptName, Vec<u8>)> {
-        let name = ReceiptName { prefix: "Failed".into(), middle: None, extension: "xml".into() };
+        let name = ReceiptName { prefix: "Failed".into(), middle: None, extension: "xml".into(), others: None };
         Ok((name, format!("<Reply code=\"1\" findings=\"{}\"/>", report.findings.len()).into_bytes()))
     }
 }

@@ -126,6 +126,7 @@ impl Port {
     pub fn registry() -> Registry {
         Registry::new(&[
             &kouan_goods_declaration::PLUGIN,
+            &kouan_processing_trade::PLUGIN,
             &kouan_transport_directory::PLUGIN,
             &kouan_transport_embedded::PLUGIN,
             &lossy::PLUGIN,
@@ -191,9 +192,13 @@ plugin = \"goods-declaration\"
     fn sandbox(&self) -> Sandbox {
         let (registry, clock) = (Self::registry(), self.setup.clock.clone());
         let contexts = Contexts::new(self.path("sandbox-data"), self.folder.path(), clock.clone());
-        let business = contexts.context("business", "goods-declaration").unwrap();
-        let types = registry.business("goods-declaration", &business, "{}").unwrap().describe().types;
-        let simulator = registry.simulator("goods-declaration", &business, "{}").unwrap().unwrap();
+        let side = |name: &str| {
+            let context = contexts.context("business", name).unwrap();
+            let types = registry.business(name, &context, "{}").unwrap().describe().types;
+            let simulator = registry.simulator(name, &context, "{}").unwrap().unwrap();
+            let types = types.into_iter().map(|of| of.id).collect();
+            Side { business: name.into(), types, simulator: Arc::from(simulator) }
+        };
         let settings = r#"{"key":"keys/window.key.pem","certificate":"keys/window.cert.pem"}"#;
         let security =
             registry.security("software", &contexts.context("security", "window").unwrap(), settings).unwrap();
@@ -205,11 +210,7 @@ plugin = \"goods-declaration\"
         config.scenario = Scenario::from_toml(&self.setup.scenario).unwrap();
         let parts = Parts {
             transport: Arc::from(transport),
-            simulators: vec![Side {
-                business: "goods-declaration".into(),
-                types: types.into_iter().map(|t| t.id).collect(),
-                simulator: Arc::from(simulator),
-            }],
+            simulators: ["goods-declaration", "processing-trade"].map(side).into(),
             security: Arc::from(security),
             trust: kouan_dxp::Trust::new(
                 ["client", "other", "development-ca"].map(|name| self.certificate(name)).to_vec(),

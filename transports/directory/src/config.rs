@@ -4,7 +4,7 @@ use crate::names;
 use kouan_sdk::{Error, ErrorKind, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// The transport's keys.
@@ -39,7 +39,7 @@ pub struct Config {
 pub struct FolderConfig {
     /// FormId, such as `DECCUS001`.
     pub form_id: String,
-    /// Folder below the root, such as `Deccus001`; found without regard to case.
+    /// Folder below the root, such as `Deccus001`; found without regard to case. Types may share one, spelt the same.
     pub folder: String,
     /// A third ending that is taken from OutBox, beside `xml` and `zip`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,13 +76,15 @@ pub(crate) fn read(text: &str) -> Result<Config> {
         let others = FolderConfig { form_id: OTHERS.into(), folder: "Others".into(), extension: None };
         config.folders.push(others);
     }
-    let mut seen = BTreeSet::new();
+    let mut seen: BTreeMap<String, &FolderConfig> = BTreeMap::new();
     for folder in &config.folders {
         if !names::is_safe(&folder.folder) {
             return Err(wrong(format!("folder {:?} is not one plain name", folder.folder)));
         }
-        if !seen.insert(folder.folder.to_lowercase()) {
-            return Err(wrong(format!("folder {} stands twice", folder.folder)));
+        // Types may share a folder, spelt the same; two spellings of one folder would claim each other's files.
+        let first = *seen.entry(folder.folder.to_lowercase()).or_insert(folder);
+        if first.folder != folder.folder || first.extension != folder.extension {
+            return Err(wrong(format!("folder {} stands twice, not the same each time", folder.folder)));
         }
         if folder.form_id.is_empty() {
             return Err(wrong(format!("folder {} has an empty form_id", folder.folder)));

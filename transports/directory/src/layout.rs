@@ -42,11 +42,13 @@ impl Place {
     }
 }
 
-/// One FormId's folder.
+/// A folder of one FormId, or of several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Folder {
-    /// FormId.
+    /// FormId; of a shared folder, the first.
     pub(crate) form_id: String,
+    /// The other FormIds of a shared folder.
+    also: Vec<String>,
     /// The folder as the configuration spells it: part of source ids, so it does not follow the disk's case.
     pub(crate) name: String,
     /// A third ending that is taken.
@@ -60,6 +62,11 @@ impl Folder {
     pub(crate) fn path(&self, place: Place) -> PathBuf {
         let found = self.places.iter().find(|(p, _)| *p == place);
         found.map_or_else(|| self.base.join(place.name()), |(_, path)| path.clone())
+    }
+
+    /// Whether it is this FormId's.
+    fn is_of(&self, form_id: &str) -> bool {
+        std::iter::once(&self.form_id).chain(&self.also).any(|own| own.eq_ignore_ascii_case(form_id))
     }
 
     /// The source id of a claim.
@@ -105,13 +112,21 @@ impl Layout {
                 .map_err(|e| named("list", &base, &e))?;
             Ok(Folder {
                 form_id: folder.form_id.clone(),
+                also: Vec::new(),
                 name: folder.folder.clone(),
                 extension: folder.extension.clone(),
                 base,
                 places,
             })
         };
-        Ok(Self { folders: config.folders.iter().map(find).collect::<Result<_>>()? })
+        let mut folders: Vec<Folder> = Vec::new();
+        for folder in &config.folders {
+            match folders.iter_mut().find(|known| known.name == folder.folder) {
+                Some(known) => known.also.push(folder.form_id.clone()),
+                None => folders.push(find(folder)?),
+            }
+        }
+        Ok(Self { folders })
     }
 
     /// The folder that headers name: by `folder`, else by `form-id`; without either, the one for unmatched receipts.
@@ -120,8 +135,8 @@ impl Layout {
         let by_form = header_value(headers, header::FORM_ID);
         let wanted = |folder: &&Folder| match (by_name, by_form) {
             (Some(name), _) => folder.name.to_lowercase() == name.to_lowercase(),
-            (None, Some(form)) => folder.form_id.eq_ignore_ascii_case(form),
-            (None, None) => folder.form_id.eq_ignore_ascii_case(OTHERS),
+            (None, Some(form)) => folder.is_of(form),
+            (None, None) => folder.is_of(OTHERS),
         };
         self.folders.iter().find(wanted).ok_or_else(|| {
             let text = format!("no folder for {}", by_name.or(by_form).unwrap_or(OTHERS));

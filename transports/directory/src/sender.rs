@@ -34,6 +34,7 @@ impl InBoxSender {
             return Err(Error::new(ErrorKind::Unavailable, "KOUAN-DIRECTORY-DEADLINE", text));
         }
         let folder = self.layout.of_headers(message.headers)?;
+        let others = header_value(message.headers, header::OTHERS_FOLDER);
         let name = header_value(message.headers, header::FILE_NAME).unwrap_or(message.id);
         if !names::is_safe(name) || names::is_ignored(name) {
             let text = format!("file name {name:?}");
@@ -42,7 +43,10 @@ impl InBoxSender {
         if header_value(message.headers, header::CONTENT) == Some("verdict") {
             return write_report(folder, name, message.body).map(Step::There);
         }
-        let inbox = folder.path(Place::InBox);
+        let inbox = match others {
+            Some(below) => self.below_others(below)?,
+            None => folder.path(Place::InBox),
+        };
         fs::create_dir_all(&inbox).map_err(|e| named("make", &inbox, &e))?;
         let target = inbox.join(name);
         if open.iter().any(|written| written.target == target) {
@@ -52,6 +56,21 @@ impl InBoxSender {
             None => Ok(Step::There(inbox)),
             Some(file) => Ok(Step::Written(Written { file, temporary: durable::temporary(&target), target, inbox })),
         }
+    }
+
+    /// `Others/InBox/<below>`, where receipts of strangers belong; its name is durable before a file's in it can be.
+    fn below_others(&self, below: &str) -> Result<PathBuf, Error> {
+        if !names::is_safe(below) || names::is_ignored(below) {
+            let text = format!("folder name {below:?}");
+            return Err(Error::new(ErrorKind::Invalid, "KOUAN-DIRECTORY-NAME-REFUSED", text));
+        }
+        let inbox = self.layout.of_headers(&[])?.path(Place::InBox);
+        let folder = inbox.join(below);
+        if !folder.is_dir() {
+            fs::create_dir_all(&folder).map_err(|e| named("make", &folder, &e))?;
+            durable::sync_folder(&inbox).map_err(|e| named("sync", &inbox, &e))?;
+        }
+        Ok(folder)
     }
 
     /// Writes, syncs and renames a batch; the folders of those that succeeded.

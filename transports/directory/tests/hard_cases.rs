@@ -282,6 +282,49 @@ fn a_receipt_never_overwrites_and_comes_once() {
 }
 
 #[test]
+fn a_receipt_of_a_stranger_goes_below_others_and_nowhere_else() {
+    let site = Site::new();
+    let sender = site.open("").open_sender().expect("a sender");
+    let send = |below: &str, body: &[u8]| {
+        let mut headers = headers("r.xml");
+        headers.push((header::OTHERS_FOLDER.to_owned(), below.to_owned()));
+        sender.send(&[Outgoing { id: "r1", body, headers: &headers }], SOON).remove(0)
+    };
+    assert_eq!(send("INV", b"<r/>"), SendOutcome::Confirmed);
+    assert_eq!(send("INV", b"<r/>"), SendOutcome::Confirmed);
+    assert_eq!(refusal(&send("INV", b"<other/>")), (false, "KOUAN-DIRECTORY-NAME-TAKEN".into()));
+    let others = site.folder.path().join("imp/Others/InBox");
+    assert_eq!(fs::read(others.join("INV/r.xml")).ok(), Some(b"<r/>".to_vec()));
+    assert_eq!(site.list("InBox"), [] as [&str; 0]);
+    for below in ["../INV", "a/b", ".INV", "..", ""] {
+        assert_eq!(refusal(&send(below, b"x")), (false, "KOUAN-DIRECTORY-NAME-REFUSED".into()), "{below}");
+    }
+}
+
+#[test]
+fn types_that_share_a_folder_share_its_boxes() {
+    let site = Site::new();
+    let folders = r#", "stable_ms": 0, "folders": [{"form_id": "SAS121", "folder": "Sas"}, {"form_id": "EML111", "folder": "Npts"},
+        {"form_id": "SAS111", "folder": "Sas"}]"#;
+    let transport = site.open(folders);
+    let receiver = transport.open_receiver().expect("a receiver");
+    let sender = transport.open_sender().expect("a sender");
+    let out = site.folder.path().join("imp/Sas/OutBox/a.xml");
+    fs::write(&out, DOCUMENT).expect("written");
+    let taken = one(&*receiver);
+    assert_eq!(header_value(&taken.headers, header::FOLDER), Some("Sas"));
+    assert_eq!(header_value(&taken.headers, header::FORM_ID), Some("SAS121"));
+    for (form, name) in [("SAS121", "1.xml"), ("sas111", "2.xml")] {
+        let headers =
+            vec![(header::FORM_ID.to_owned(), form.to_owned()), (header::FILE_NAME.to_owned(), name.to_owned())];
+        let outcome = sender.send(&[Outgoing { id: name, body: b"<r/>", headers: &headers }], SOON).remove(0);
+        assert_eq!(outcome, SendOutcome::Confirmed, "{form}");
+        assert!(site.folder.path().join("imp/Sas/InBox").join(name).exists(), "{form}");
+    }
+    receiver.close();
+}
+
+#[test]
 fn two_gateways_do_not_share_an_out_box() {
     let site = Site::new();
     let first = site.receiver("");

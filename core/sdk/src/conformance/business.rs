@@ -436,13 +436,13 @@ mod tests {
                 is_repeat_of_known: false,
                 is_client_failure: false,
                 noticed_at: None,
-                name: ReceiptName { prefix: "Answer".into(), middle: None, extension: "txt".into() },
+                name: ReceiptName { prefix: "Answer".into(), middle: None, extension: "txt".into(), others: None },
             })
         }
 
         fn refusal(&self, _: &Report) -> Result<(ReceiptName, Vec<u8>)> {
             let word = if self.0 == Fault::RefusalReadsAsAccepted { "yes" } else { "no" };
-            let name = ReceiptName { prefix: "Answer".into(), middle: None, extension: "txt".into() };
+            let name = ReceiptName { prefix: "Answer".into(), middle: None, extension: "txt".into(), others: None };
             Ok((name, format!("{word} unreadable end").into_bytes()))
         }
     }
