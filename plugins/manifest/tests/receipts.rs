@@ -131,6 +131,17 @@ fn a_message_is_no_receipt() {
     }
 }
 
+/// They share the root, so that what is asked about one may be the other.
+#[test]
+fn a_receipt_is_no_message_of_any_type() {
+    for (name, bytes) in BUSINESS.receipts() {
+        let sample = kouan_sdk::conformance::business::Sample::document(name.clone(), bytes);
+        let report = sample.with_package(|package| business().check(package).unwrap());
+        assert_eq!(report.message_type, "", "{name}");
+        assert!(kouan_sdk::finding::has_error(&report.findings), "{name} is refused as a message");
+    }
+}
+
 fn message_id(value: &str) -> Key {
     Key::new("MessageID", value)
 }
