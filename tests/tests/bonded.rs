@@ -7,7 +7,9 @@ use kouan_journal::Delivery;
 use kouan_kernel::Gateway;
 use kouan_processing_trade::BUSINESS;
 use kouan_sdk::business::Outcome;
-use port::{CLIENT, Port, Setup, concluded, detail, files, identity, key_of, outcome, replaced, the_one, until, zip_of};
+use port::{
+    CLIENT, Port, Setup, concluded, detail, files, identity, key_of, outcome, replaced, the_one, until, zip_of,
+};
 
 fn bonded() -> Setup {
     Setup {

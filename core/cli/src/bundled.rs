@@ -11,6 +11,8 @@ const PLUGINS: &[&PluginDecl] = &[
     &kouan_goods_declaration::PLUGIN,
     #[cfg(feature = "transport-means")]
     &kouan_transport_means::PLUGIN,
+    #[cfg(feature = "processing-trade")]
+    &kouan_processing_trade::PLUGIN,
     #[cfg(feature = "opaque")]
     &kouan_opaque::PLUGIN,
     #[cfg(feature = "transport-directory")]
@@ -46,6 +48,8 @@ pub const DATA: &[BusinessData] = &[
     },
     #[cfg(feature = "transport-means")]
     BusinessData { id: kouan_transport_means::ID, validators: || kouan_transport_means::BUSINESS.validators(None) },
+    #[cfg(feature = "processing-trade")]
+    BusinessData { id: kouan_processing_trade::ID, validators: || kouan_processing_trade::BUSINESS.validators(None) },
 ];
 
 #[cfg(test)]
