@@ -6,7 +6,6 @@
 
 #![forbid(unsafe_code)]
 
-mod addressed;
 mod receipt;
 
 use include_dir::{Dir, include_dir};
@@ -30,7 +29,7 @@ pub static PLUGIN: PluginDecl = PluginDecl {
         "bonded business (processing trade, special areas, logistics)",
     ),
     config_schema: kouan_declarative::config_schema,
-    business: Some(|context, config| Ok(Box::new(addressed::Addressed(BUSINESS.business(context, config)?)))),
+    business: Some(|context, config| BUSINESS.business(context, config)),
     transport: None,
     security: None,
     simulator: Some(|context, config| BUSINESS.simulator(context, config)),
