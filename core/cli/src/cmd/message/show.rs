@@ -89,7 +89,7 @@ fn parts_and_receipts(app: &App, detail: &MessageDetail) -> anyhow::Result<()> {
     for receipt in &detail.receipts {
         let said = receipt.receipt.as_ref().map_or(String::new(), |r| format!("{} {} {}", r.code, r.stage, r.text));
         let file = receipt.file_name.as_deref().unwrap_or("-");
-        app.print(format!("          ◂ {} {file} {said}", receipt.received_at.local()))?;
+        app.print(format!("          ◂ {:>6} {} {file} {said}", receipt.id.0, receipt.received_at.local()))?;
     }
     Ok(())
 }
