@@ -67,6 +67,22 @@ fn what_is_quarantined_is_shown_with_its_reason_and_released_for_a_reason() {
 }
 
 #[test]
+fn a_list_begins_with_what_its_columns_are() {
+    let folder = Folder::new();
+    let journal = folder.journal();
+    testing::take(&journal, "A1", b"<a/>").unwrap();
+    for (lang, names) in [
+        ("en", ["number", "received", "state", "key", "file"]),
+        ("zh", ["编号", "接收时间", "状态", "业务编号", "文件"]),
+    ] {
+        let text = String::from_utf8(folder.run(&["message", "list", "--lang", lang]).stdout).unwrap();
+        let lines: Vec<Vec<_>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!((lines.len(), &lines[0][..], lines[1][0], lines[1].len()), (2, &names[..], "1", 5), "{text}");
+    }
+    assert_eq!(folder.json(&["message", "list"]).as_array().map(Vec::len), Some(1));
+}
+
+#[test]
 fn bytes_are_written_as_they_were_to_stdout_or_a_new_file() {
     let folder = Folder::new();
     let journal = folder.journal();

@@ -123,6 +123,7 @@ fn list(args: &ListArgs, app: &App) -> anyhow::Result<Exit> {
         app.print_json(&messages)?;
         return Ok(Exit::Done);
     }
+    app.print(show::header(app))?;
     for message in &messages {
         app.print(show::line(app, message))?;
     }

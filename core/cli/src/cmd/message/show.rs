@@ -12,14 +12,19 @@ use unicode_width::UnicodeWidthStr;
 /// One line of a list: number, time, state, business key, file.
 pub fn line(app: &App, message: &MessageSummary) -> String {
     let key = message.business_key.as_ref().map_or("-", |key| &key.value);
-    format!(
-        "{:>8}  {}  {}  {}  {}",
-        message.id.0,
-        message.received_at.local(),
-        padded(&state(app, message), 20),
-        padded(key, 20),
-        message.file_name
-    )
+    let (number, received) = (message.id.0.to_string(), message.received_at.local());
+    columns([&number, &received, &state(app, message), key, &message.file_name])
+}
+
+/// What stands above such lines.
+pub fn header(app: &App) -> String {
+    let (zh, en) = (["编号", "接收时间", "状态", "业务编号", "文件"], ["number", "received", "state", "key", "file"]);
+    columns(app.lang.pick(zh, en))
+}
+
+fn columns([number, received, state, key, file]: [&str; 5]) -> String {
+    let blanks = " ".repeat(8usize.saturating_sub(number.width()));
+    format!("{blanks}{number}  {}  {}  {}  {file}", padded(received, 19), padded(state, 20), padded(key, 20))
 }
 
 /// Delivery, outcome, stage and hold in one phrase.
