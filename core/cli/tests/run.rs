@@ -116,6 +116,29 @@ fn a_wrong_configuration_is_refused_by_its_code_and_the_old_one_stays() {
 }
 
 #[test]
+fn a_log_of_json_lines_holds_nothing_else() {
+    let (folder, _window) = rehearsal();
+    let client = folder.client_with(&["--log", "json", "-v"]);
+    let right = std::fs::read_to_string(folder.path("kouan.toml")).unwrap();
+    std::fs::write(folder.path("kouan.toml"), format!("frobnicate = 1\n{right}")).unwrap();
+    client.reload();
+    client.says("KOUAN-CONFIG-UNKNOWN-KEY");
+    let lines = client.stop();
+    assert!(lines.contains("the old one stays") && lines.contains("draining"), "{lines}");
+    let refused = folder.kouan(&["run", "--log", "json"]);
+    assert_eq!(refused.status.code(), Some(78));
+    let last = String::from_utf8(refused.stderr).unwrap();
+    for line in lines.lines().chain(last.lines()) {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        if line["level"] == "ERROR" {
+            assert_eq!(line["fields"]["code"], "KOUAN-CONFIG-UNKNOWN-KEY", "{line}");
+            assert!(line["fields"]["repair"].is_string(), "{line}");
+        }
+    }
+    assert_eq!(last.lines().count(), 1, "{last}");
+}
+
+#[test]
 fn what_must_not_start_ends_with_its_exit_code_and_the_repair() {
     let folder = Folder::new();
     folder.client().stop();
