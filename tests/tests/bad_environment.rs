@@ -51,6 +51,9 @@ fn a_wrong_password_holds_at_sign_and_the_right_one_lets_go() {
     assert_eq!(the_one(&gateway, "P1").unwrap().hold, Hold::None);
     until("somebody is told", || !alarms(&gateway).is_empty());
     assert_eq!(alarms(&gateway), ["KOUAN-SECURITY-LOCKED"], "the wrong one is not tried again");
+    let said = |key| the_one(&gateway, key).unwrap().reason.map(|reason| reason.code);
+    assert_eq!(said("P1").as_deref(), Some("KOUAN-SECURITY-LOCKED"), "the message says what it waits for");
+    assert_eq!(detail(&gateway, "P1").summary.reason, the_one(&gateway, "P1").unwrap().reason);
     assert_eq!(doctor(&port, &client()).as_deref(), Some("KOUAN-SECURITY-WRONG-PASSWORD"));
     gateway.drain();
     std::fs::write(port.path("pin"), PASSWORD).unwrap();
@@ -83,6 +86,7 @@ fn an_expired_certificate_holds_and_a_renewed_one_goes_on_without_a_restart() {
     port.drop_import("E1");
     until("it waits", || is(&gateway, "E1", Delivery::Ready));
     until("somebody is told", || alarms(&gateway) == ["KOUAN-SM-CERT-EXPIRED"]);
+    assert_eq!(detail(&gateway, "E1").summary.reason.unwrap().code, "KOUAN-SM-CERT-EXPIRED");
     assert_eq!(detail(&gateway, "E1").parts[0].state.attempts, 0, "no attempt with what nobody accepts");
     announce_renewal(&mut port);
     concluded(&gateway, "E1");
@@ -310,13 +314,16 @@ fn an_out_box_that_cannot_be_listed_stops_only_itself() {
     // Another folder's OutBox becomes a thing that nobody can list.
     let outbox = port.path("imp-path/Decedoc001/OutBox");
     let outbox = if outbox.is_dir() { outbox } else { other_outbox(&port) };
-    std::fs::remove_dir(&outbox).unwrap();
-    std::fs::write(&outbox, "no folder").unwrap();
+    // The gateway makes a folder that is missing; who is first is a matter of luck.
+    until("it is no folder", || {
+        let _ = std::fs::remove_dir(&outbox);
+        std::fs::write(&outbox, "no folder").is_ok()
+    });
     port.drop_import("O2");
     concluded(&gateway, "O2");
     assert_eq!(doctor(&port, &site()).as_deref(), Some("KOUAN-DIRECTORY-IO"));
     std::fs::remove_file(&outbox).unwrap();
-    std::fs::create_dir(&outbox).unwrap();
+    std::fs::create_dir_all(&outbox).unwrap();
     port.drop_import("O3");
     concluded(&gateway, "O3");
 }

@@ -39,6 +39,9 @@ impl Journal for SqliteJournal {
     fn park_parts(&self, batch: Vec<(PartId, Reason)>) -> kouan_sdk::Result<()> {
         Ok(self.park_parts(batch)?)
     }
+    fn hold_identity(&self, identity: &str, why: Option<Reason>) -> kouan_sdk::Result<()> {
+        Ok(self.hold_identity(identity, why)?)
+    }
     fn in_doubt(&self, limit: usize) -> kouan_sdk::Result<Vec<(PartId, String)>> {
         Ok(self.in_doubt(limit)?)
     }

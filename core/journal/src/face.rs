@@ -49,6 +49,8 @@ pub trait Journal: Send + Sync {
     fn end_attempts(&self, batch: Vec<Ended>) -> Result<()>;
     /// Parts held by the kernel itself, with a reason (bad certificate, …).
     fn park_parts(&self, batch: Vec<(PartId, Reason)>) -> Result<()>;
+    /// Why an identity cannot sign now, with an alarm; with `None`, that it signs (again). Messages that wait for it say so.
+    fn hold_identity(&self, identity: &str, why: Option<Reason>) -> Result<()>;
     /// Parts in doubt, for an inquiry: (part, wire id).
     fn in_doubt(&self, limit: usize) -> Result<Vec<(PartId, String)>>;
     /// What an inquiry found: true = present, false = absent for good.

@@ -22,6 +22,7 @@ mod export;
 mod face;
 mod files;
 pub mod health;
+mod identities;
 mod inbound;
 mod intake;
 pub mod lifecycle;

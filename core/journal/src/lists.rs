@@ -5,6 +5,7 @@
 //! read from their newest end and merged, so that a list costs the same however many messages do not fit.
 
 use crate::error::Result;
+use crate::identities;
 use crate::lifecycle::{Delivery, Hold};
 use crate::matching::outcome_of;
 use crate::model::{Filter, MessageId, MessageSummary};
@@ -31,11 +32,13 @@ impl SqliteJournal {
         self.read(|conn| {
             let Some(range) = Range::of(conn, filter)? else { return Ok(Vec::new()) };
             let limit = if filter.limit == 0 { DEFAULT_LIMIT } else { filter.limit };
-            if filter.key.is_none() && asks_state(filter) && has_index(conn)? {
-                merged(conn, filter, &range, limit)
+            let mut found = if filter.key.is_none() && asks_state(filter) && has_index(conn)? {
+                merged(conn, filter, &range, limit)?
             } else {
-                sorted(conn, filter, &range, limit)
-            }
+                sorted(conn, filter, &range, limit)?
+            };
+            identities::explain(conn, &mut found)?;
+            Ok(found)
         })
     }
 }

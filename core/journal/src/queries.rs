@@ -3,6 +3,7 @@
 use crate::chain::{EVENT_COLUMNS, read_event};
 use crate::digest::Digest;
 use crate::error::Result;
+use crate::identities;
 use crate::intake;
 use crate::lifecycle::Hold;
 use crate::lists::{self, SUMMARY, summary};
@@ -61,7 +62,8 @@ fn detail(conn: &Connection, id: MessageId) -> Result<Option<MessageDetail>> {
             Ok((summary(row)?, row.get::<_, Digest>(16)?, row.get::<_, i64>(17)?, supersedes))
         })
         .optional()?;
-    let Some((summary, digest, length, supersedes)) = row else { return Ok(None) };
+    let Some((mut summary, digest, length, supersedes)) = row else { return Ok(None) };
+    identities::explain(conn, std::slice::from_mut(&mut summary))?;
     let pending: i64 = conn
         .prepare_cached("SELECT COUNT(*) FROM effects WHERE message = ?1 AND done_at IS NULL")?
         .query_row([id.0], |row| row.get(0))?;

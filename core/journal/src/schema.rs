@@ -239,11 +239,12 @@ CREATE TRIGGER tally_done AFTER UPDATE OF done_at ON effects WHEN (OLD.done_at I
 END;
 ";
 
-/// Version 4. One index for all lists that ask for states: see [`crate::lists`].
+/// Version 4. One index for all lists that ask for states: see [`crate::lists`]; and identities that cannot sign.
 const V4: &str = "
 DROP INDEX messages_delivery;
 DROP INDEX messages_outcome;
 DROP INDEX messages_business;
 DROP INDEX messages_hold;
 CREATE INDEX messages_states ON messages (business, delivery, outcome, hold, received_at);
+CREATE TABLE identity_holds (identity TEXT PRIMARY KEY, code TEXT NOT NULL, text TEXT NOT NULL) WITHOUT ROWID;
 ";

@@ -74,7 +74,7 @@ fn older(conn: &Connection) {
     assert!(!triggers.is_empty());
     triggers.iter().for_each(|name| conn.execute_batch(&format!("DROP TRIGGER {name}")).unwrap());
     conn.execute_batch(
-        "DROP TABLE tallies; DROP INDEX messages_states; CREATE INDEX messages_delivery ON messages (delivery, id); \
+        "DROP TABLE tallies; DROP TABLE identity_holds; DROP INDEX messages_states; CREATE INDEX messages_delivery ON messages (delivery, id); \
          CREATE INDEX messages_outcome ON messages (outcome, id); CREATE INDEX messages_business ON messages (business, id); \
          CREATE INDEX messages_hold ON messages (hold, id) WHERE hold <> 0; PRAGMA user_version = 2",
     )

@@ -23,7 +23,7 @@ pub fn run(core: &Core) {
         sender: None,
         breaker: Breaker::new(&core.config.retry),
         blocked: BTreeMap::new(),
-        told: BTreeMap::new(),
+        standing: BTreeMap::new(),
     };
     while core.phase() != Phase::Stopped {
         let seen = core.outbound.count();
@@ -50,8 +50,8 @@ struct Outbound<'a> {
     breaker: Breaker,
     /// Identities that cannot sign, and when to ask again.
     blocked: BTreeMap<String, Timestamp>,
-    /// Identities that somebody was told of, and why they hold; until they sign again.
-    told: BTreeMap<String, String>,
+    /// What the journal was last told of each identity: that it signs, or the code of what keeps it from signing.
+    standing: BTreeMap<String, Option<String>>,
 }
 
 impl Outbound<'_> {
@@ -73,7 +73,9 @@ impl Outbound<'_> {
             !sealing.ready.is_empty() || sealing.held.iter().any(|(_, held)| matches!(held, Held::Park(_)));
         self.hold(now, sealing.held)?;
         for (part, _) in &sealing.ready {
-            self.told.remove(&part.identity);
+            if !self.blocked.contains_key(&part.identity) {
+                self.stands(&part.identity, None)?;
+            }
         }
         if !sealing.ready.is_empty() {
             self.send(sealing.ready)?;
@@ -116,7 +118,7 @@ impl Outbound<'_> {
                 Held::Park(reason) => park.push((part.id, reason)),
                 Held::IdentityBlocked(error) => {
                     self.blocked.insert(part.identity.clone(), now.plus_millis(IDENTITY_PAUSE_MS));
-                    self.tell(&part.identity, &error)?;
+                    self.stands(&part.identity, Some(&error))?;
                 }
             }
         }
@@ -126,15 +128,17 @@ impl Outbound<'_> {
         self.core.journal.park_parts(park)
     }
 
-    /// Messages wait at sign, and nothing else would say so: an alarm, once for each reason.
-    fn tell(&mut self, identity: &str, error: &kouan_sdk::Error) -> kouan_sdk::Result<()> {
-        if self.told.get(identity).is_some_and(|code| *code == error.code) {
+    /// Whether an identity signs: told once for each change. Messages that wait at sign say why, and an alarm stands.
+    fn stands(&mut self, identity: &str, error: Option<&kouan_sdk::Error>) -> kouan_sdk::Result<()> {
+        let code = error.map(|error| error.code.to_string());
+        if self.standing.get(identity) == Some(&code) {
             return Ok(());
         }
-        tracing::warn!(identity, code = %error.code, "identity holds: {}", error.message);
-        let text = format!("identity {identity} cannot sign: {}", error.message);
-        self.core.journal.raise_alarm(&error.code, &text, None)?;
-        self.told.insert(identity.to_owned(), error.code.to_string());
+        if let Some(error) = error {
+            tracing::warn!(identity, code = %error.code, "identity holds: {}", error.message);
+        }
+        self.core.journal.hold_identity(identity, error.map(Reason::from))?;
+        self.standing.insert(identity.to_owned(), code);
         Ok(())
     }
 

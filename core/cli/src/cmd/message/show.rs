@@ -9,11 +9,15 @@ use kouan_sdk::business::Outcome;
 use kouan_sdk::catalogue;
 use unicode_width::UnicodeWidthStr;
 
-/// One line of a list: number, time, state, business key, file.
+/// One line of a list: number, time, state, business key, file, and the code of what holds or refused it.
 pub fn line(app: &App, message: &MessageSummary) -> String {
     let key = message.business_key.as_ref().map_or("-", |key| &key.value);
     let (number, received) = (message.id.0.to_string(), message.received_at.local());
-    columns([&number, &received, &state(app, message), key, &message.file_name])
+    let line = columns([&number, &received, &state(app, message), key, &message.file_name]);
+    match message.reason.as_ref().filter(|reason| !reason.code.is_empty()) {
+        Some(reason) => format!("{line}  {}", reason.code),
+        None => line,
+    }
 }
 
 /// What stands above such lines.
