@@ -1,6 +1,6 @@
 //! What every command is given: the language, the form of its output, the configuration.
 
-use crate::cli::Global;
+use crate::cli::{Global, LogForm};
 use crate::exit::{self, Exit};
 use crate::failure;
 use crate::lang::Lang;
@@ -21,6 +21,8 @@ pub struct App {
     pub lang: Lang,
     /// Whether data is printed as JSON.
     pub json: bool,
+    /// Whether stderr is read by a program, line by line.
+    logs_json: bool,
     /// `--config`.
     named: Option<PathBuf>,
     /// The same, or `$KOUAN_CONFIG`.
@@ -31,7 +33,7 @@ impl App {
     pub fn new(lang: Lang, global: &Global) -> Self {
         let named = global.config.clone();
         let config = named.clone().or_else(|| std::env::var_os("KOUAN_CONFIG").map(PathBuf::from));
-        Self { lang, json: global.json, named, config }
+        Self { lang, json: global.json, logs_json: global.log == LogForm::Json, named, config }
     }
 
     /// Prints data, a line break after it. Colours are dropped where stdout is no terminal or NO_COLOR is set.
@@ -55,15 +57,36 @@ impl App {
         let _ = writeln!(anstream::stderr().lock(), "{text}");
     }
 
+    /// Says how a service fares. Under `--log json` it is a log line like the others, at its level.
+    pub fn milestone(&self, text: &str) {
+        if self.logs_json {
+            tracing::info!("{text}");
+        } else {
+            self.say(text);
+        }
+    }
+
     /// Says why a command failed, and what to do; how the binary ends.
     pub fn fail(&self, error: &anyhow::Error) -> Exit {
         let exit = exit::of(error);
-        if exit != Exit::Done {
-            self.say(format_args!("{}: {}", self.lang.pick("错误", "error"), failure::text(error)));
-            if let Some(entry) = failure::named(error).and_then(|(code, _)| catalogue::lookup(code)) {
-                self.say(format_args!("  {}", self.lang.pick(&entry.cause_zh, &entry.cause_en)));
-                self.say(format_args!("  {}", self.lang.pick(&entry.repair_zh, &entry.repair_en)));
-            }
+        if exit == Exit::Done {
+            return exit;
+        }
+        let code = failure::named(error).map(|(code, _)| code);
+        let entry = code.and_then(catalogue::lookup);
+        let told = entry.map(|entry| {
+            let (zh, en) = ((&entry.cause_zh, &entry.repair_zh), (&entry.cause_en, &entry.repair_en));
+            self.lang.pick(zh, en)
+        });
+        if self.logs_json {
+            let (cause, repair) = told.unzip();
+            tracing::error!(code, cause, repair, "{}", failure::causes(error));
+            return exit;
+        }
+        self.say(format_args!("{}: {}", self.lang.pick("错误", "error"), failure::text(error)));
+        if let Some((cause, repair)) = told {
+            self.say(format_args!("  {cause}"));
+            self.say(format_args!("  {repair}"));
         }
         exit
     }

@@ -40,6 +40,8 @@ pub struct Explanation {
     /// `trusted`, `untrusted`; `None` without a signature.
     pub trust: Option<&'static str>,
     pub trust_why: Option<String>,
+    /// Its code.
+    pub trust_code: Option<&'static str>,
     /// Steps of the verification; none without a signature.
     pub steps: Vec<Step>,
     pub certificate: Option<Signatory>,
@@ -56,9 +58,13 @@ pub struct Explanation {
 #[derive(Debug, Serialize)]
 pub struct Step {
     pub name: &'static str,
+    #[serde(skip)]
+    pub name_zh: &'static str,
     pub ok: bool,
     pub expected: String,
     pub got: String,
+    pub expected_zh: String,
+    pub got_zh: String,
     /// The code of a failure.
     pub code: Option<&'static str>,
 }
@@ -322,6 +328,7 @@ impl Explanation {
             signature: "absent",
             trust: None,
             trust_why: None,
+            trust_code: None,
             steps: Vec::new(),
             certificate: None,
             sm3: String::new(),
@@ -338,10 +345,12 @@ impl Explanation {
         if verification.signature == kouan_dxp::SignatureState::Absent {
             return explanation;
         }
-        (explanation.trust, explanation.trust_why) = match &verification.trust {
-            TrustState::Trusted => (Some("trusted"), None),
-            TrustState::Untrusted { code, why } => (Some("untrusted"), Some(format!("{why} [{code}]"))),
-        };
+        explanation.trust = Some("trusted");
+        if let TrustState::Untrusted { code, why } = &verification.trust {
+            explanation.trust = Some("untrusted");
+            explanation.trust_why = Some(format!("{why} [{code}]"));
+            explanation.trust_code = Some(code);
+        }
         explanation.steps = verification.steps.iter().map(Step::of).collect();
         explanation.certificate = verification.certificate.as_ref().map(|certificate| Signatory {
             subject: certificate.subject().to_owned(),
@@ -360,6 +369,9 @@ impl Step {
     fn of(step: &kouan_dxp::Step) -> Self {
         Self {
             name: step.requirement.name(),
+            name_zh: step.requirement.name_zh(),
+            expected_zh: step.expected_zh().into_owned(),
+            got_zh: step.got_zh().into_owned(),
             ok: step.ok,
             expected: step.expected.clone(),
             got: step.got.clone(),

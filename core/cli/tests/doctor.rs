@@ -113,6 +113,32 @@ fn people_read_it_in_their_language_with_the_repair() {
     assert!(text("en").contains("✗ red") && text("en").contains("→ KOUAN-SECURITY-FILE: "), "{}", text("en"));
 }
 
+/// Every light of a fresh folder, and of one where all sorts are broken.
+#[test]
+fn what_was_found_is_told_in_chinese_too() {
+    let folder = Fresh::new();
+    let chinese = || {
+        let (_, printed) = folder.json();
+        for check in printed["checks"].as_array().unwrap() {
+            let zh = check["detail_zh"].as_str().unwrap();
+            assert!(zh.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c)), "{check}");
+        }
+        let text = String::from_utf8(folder.run(&["--lang", "zh"]).stdout).unwrap();
+        let detail = check(&printed, "journal")["detail_zh"].as_str().unwrap().to_owned();
+        assert!(text.contains(&detail), "{detail}: {text}");
+    };
+    chinese();
+    drop(folder.journal("test", Arc::new(SystemClock)));
+    std::fs::create_dir_all(folder.path("imp-path/Deccus001")).unwrap();
+    folder.certify(6, 600_000);
+    chinese();
+    std::fs::write(folder.path("keys/pin"), "wrong\n").unwrap();
+    std::fs::write(folder.path("not-a-folder"), "x").unwrap();
+    folder.edit("path = \"queue/window.db\"", "path = \"not-a-folder/window.db\"");
+    folder.edit("trust = [\"keys/window.cert.pem\"]", "trust = []");
+    chinese();
+}
+
 #[test]
 fn a_wrong_password_and_a_key_of_another_certificate() {
     let folder = Fresh::new();

@@ -139,6 +139,14 @@ fn an_envelope_is_verified_step_by_step_and_opened() {
     let failed: Vec<_> = told["steps"].as_array().unwrap().iter().filter(|step| step["ok"] == false).collect();
     assert_eq!(failed[0]["name"], "digest", "{told}");
     assert_ne!(failed[0]["expected"], failed[0]["got"]);
+    let zh = String::from_utf8(kouan(&["explain", "--lang", "zh", file]).stdout).unwrap();
+    let untrusted = kouan_sdk::catalogue::lookup(told["trust_code"].as_str().unwrap()).unwrap();
+    for text in [&*untrusted.cause_zh, "不通过  摘要", "应为", "可信"] {
+        assert!(zh.contains(text), "{text}: {zh}");
+    }
+    for english in ["expected", "trusted", "digest", "certificate"] {
+        assert!(!zh.contains(english), "{english}: {zh}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 mod common;
 
 use kouan_journal::model::{NewInbound, OpenResult, Opened, Reason};
-use kouan_journal::{Journal, JournalOptions, SqliteJournal};
+use kouan_journal::{Journal, JournalOptions, SqliteJournal, testing};
 use kouan_sdk::SystemClock;
 use serde_json::{Value, json};
 use std::process::Output;
@@ -64,6 +64,61 @@ fn what_is_quarantined_is_shown_with_its_reason_and_released_for_a_reason() {
     assert_eq!(retried, json!({"retried": 1}));
     assert_eq!(folder.json(&["message", "quarantined"]), json!([]));
     assert_eq!(Journal::unopened(&journal, kouan_journal::model::InboundId(0), 9, usize::MAX).unwrap().len(), 1);
+}
+
+#[test]
+fn a_list_begins_with_what_its_columns_are() {
+    let folder = Folder::new();
+    let journal = folder.journal();
+    testing::take(&journal, "A1", b"<a/>").unwrap();
+    for (lang, names) in [
+        ("en", ["number", "received", "state", "key", "file"]),
+        ("zh", ["编号", "接收时间", "状态", "业务编号", "文件"]),
+    ] {
+        let text = String::from_utf8(folder.run(&["message", "list", "--lang", lang]).stdout).unwrap();
+        let lines: Vec<Vec<_>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!((lines.len(), &lines[0][..], lines[1][0], lines[1].len()), (2, &names[..], "1", 5), "{text}");
+    }
+    assert_eq!(folder.json(&["message", "list"]).as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn bytes_are_written_as_they_were_to_stdout_or_a_new_file() {
+    let folder = Folder::new();
+    let journal = folder.journal();
+    let original = b"<a>\xbf\xda\x1b</a>";
+    let id = testing::take(&journal, "A1", original).unwrap();
+    Journal::record_checks(&journal, vec![testing::ready_document(id, "A1")]).unwrap();
+    let came = testing::take_inbound(&journal, "1").unwrap();
+    let raw = Journal::unopened(&journal, kouan_journal::model::InboundId(0), 1, usize::MAX).unwrap()[0].raw.clone();
+
+    assert_eq!(folder.run(&["message", "body", "A1"]).stdout, original);
+    let part = Journal::detail(&journal, id).unwrap().unwrap().parts[0].clone();
+    for name in [&part.name, &part.wire_id] {
+        assert_eq!(folder.run(&["message", "body", "1", "--part", name]).stdout, original, "{name}");
+    }
+    let number = came.0.to_string();
+    assert_eq!(folder.run(&["message", "body", "--receipt", &number]).stdout, &raw[..]);
+
+    let file = folder.0.path().join("out.xml");
+    let file = file.to_str().unwrap();
+    let told = folder.json(&["message", "body", "A1", "-o", file]);
+    assert_eq!((&told["bytes"], &told["file"]), (&json!(original.len()), &json!(file)));
+    assert_eq!(std::fs::read(file).unwrap(), original);
+    let ends = [
+        (&["body", "A1", "-o", file][..], 2, "exists"),
+        (&["body", "A1", "--json"], 2, "-o"),
+        (&["body"], 2, "MESSAGE"),
+        (&["body", "A1", "--sealed"], 1, "[KOUAN-CLI-NO-BYTES]"),
+        (&["body", "--receipt", &number, "--opened"], 1, "[KOUAN-CLI-NO-BYTES]"),
+        (&["body", "A1", "--part", "none"], 1, "[KOUAN-JOURNAL-WHICH-PART]"),
+        (&["body", "--receipt", "99"], 1, "[KOUAN-JOURNAL-UNKNOWN-ID]"),
+    ];
+    for (args, exit, says) in ends {
+        let output = folder.run(&[&["message"], args].concat());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(exit) && said.contains(says), "{args:?}: {said}");
+    }
 }
 
 #[test]

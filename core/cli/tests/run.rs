@@ -51,6 +51,27 @@ fn a_stop_lets_what_is_begun_end_and_the_next_start_goes_on() {
 }
 
 #[test]
+fn what_was_sealed_here_is_explained_and_trusted_only_by_explain() {
+    let (folder, _window) = rehearsal();
+    let client = folder.client();
+    folder.drop_import("Deccus001", "OURS");
+    folder.concluded("OURS");
+    client.stop();
+    let file = folder.path("sealed.xml");
+    let written = folder.kouan(&["message", "body", "OURS", "--sealed", "-o", file.to_str().unwrap()]);
+    assert_eq!(written.status.code(), Some(0), "{written:?}");
+    let told = folder.kouan(&["explain", "--json", file.to_str().unwrap()]);
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_eq!((&told["kind"], &told["signature"]), (&"envelope".into(), &"valid".into()), "{told}");
+    assert_eq!(told["envelope"]["sender"], "DXPENT0000000001");
+    // Asked for another certificate, it knows none of ours.
+    let window = folder.path("keys/window.cert.pem");
+    let told = folder.kouan(&["explain", "--json", "--trust", window.to_str().unwrap(), file.to_str().unwrap()]);
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_ne!((&told["signature"], &told["trust"]), (&"valid".into(), &"trusted".into()), "{told}");
+}
+
+#[test]
 fn a_stop_while_no_window_answers_is_no_hurry_and_loses_nothing() {
     let folder = Folder::new();
     let client = folder.client();
@@ -113,6 +134,29 @@ fn a_wrong_configuration_is_refused_by_its_code_and_the_old_one_stays() {
     client.reload();
     client.says("runs with the new configuration");
     client.stop();
+}
+
+#[test]
+fn a_log_of_json_lines_holds_nothing_else() {
+    let (folder, _window) = rehearsal();
+    let client = folder.client_with(&["--log", "json", "-v"]);
+    let right = std::fs::read_to_string(folder.path("kouan.toml")).unwrap();
+    std::fs::write(folder.path("kouan.toml"), format!("frobnicate = 1\n{right}")).unwrap();
+    client.reload();
+    client.says("KOUAN-CONFIG-UNKNOWN-KEY");
+    let lines = client.stop();
+    assert!(lines.contains("the old one stays") && lines.contains("draining"), "{lines}");
+    let refused = folder.kouan(&["run", "--log", "json"]);
+    assert_eq!(refused.status.code(), Some(78));
+    let last = String::from_utf8(refused.stderr).unwrap();
+    for line in lines.lines().chain(last.lines()) {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        if line["level"] == "ERROR" {
+            assert_eq!(line["fields"]["code"], "KOUAN-CONFIG-UNKNOWN-KEY", "{line}");
+            assert!(line["fields"]["repair"].is_string(), "{line}");
+        }
+    }
+    assert_eq!(last.lines().count(), 1, "{last}");
 }
 
 #[test]

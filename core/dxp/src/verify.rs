@@ -1,5 +1,6 @@
 //! Verifying an enveloped signature, every step recorded with what was expected and what was found.
 
+mod chinese;
 mod outcome;
 mod steps;
 

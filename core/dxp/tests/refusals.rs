@@ -5,7 +5,7 @@
 mod common;
 
 use common::{Party, message, moment};
-use kouan_dxp::{DxpMsg, Policy, SignatureProfile, SignatureState, Unsigned, limits, read, verify, verify_any};
+use kouan_dxp::{DxpMsg, Policy, SignatureProfile, SignatureState, Step, Unsigned, limits, read, verify, verify_any};
 
 fn sealed(party: &Party) -> String {
     String::from_utf8(party.seal(&message(b"<payload/>"), &SignatureProfile::business())).unwrap()
@@ -18,8 +18,22 @@ fn code(party: &Party, envelope: &str) -> &'static str {
     if let Some(verification) = &refused.verification {
         let first = verification.steps.iter().find(|step| !step.ok);
         assert!(first.is_none_or(|step| step.code == refused.code));
+        verification.steps.iter().for_each(is_told_in_chinese);
     }
     refused.code
+}
+
+/// Values are the same in every language; words are not.
+fn is_told_in_chinese(step: &Step) {
+    let is_word = |word: &&str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase());
+    for (text, zh) in [(&step.expected, step.expected_zh()), (&step.got, step.got_zh())] {
+        let left: Vec<_> = zh.split(' ').filter(is_word).collect();
+        assert!(
+            left.len() < 2 && (zh != *text || left.is_empty() || *text == "base64"),
+            "{}: {text:?} → {zh}",
+            step.code
+        );
+    }
 }
 
 /// Replaces the one occurrence of `from`.

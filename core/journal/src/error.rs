@@ -83,6 +83,14 @@ pub enum JournalError {
         /// Which message.
         message: MessageId,
     },
+    /// The same of a part or an inbound.
+    #[error("the bytes of {what} {id} were dropped by retention")]
+    BytesDropped {
+        /// What kind of thing.
+        what: &'static str,
+        /// Its number.
+        id: i64,
+    },
 }
 
 impl JournalError {
@@ -101,7 +109,7 @@ impl JournalError {
             Self::ReadOnly => "KOUAN-JOURNAL-READ-ONLY",
             Self::Internal { .. } => "KOUAN-JOURNAL-INTERNAL",
             Self::Unknown { .. } => "KOUAN-JOURNAL-UNKNOWN-ID",
-            Self::BodyDropped { .. } => "KOUAN-JOURNAL-BODY-DROPPED",
+            Self::BodyDropped { .. } | Self::BytesDropped { .. } => "KOUAN-JOURNAL-BODY-DROPPED",
         }
     }
 
@@ -111,7 +119,7 @@ impl JournalError {
             Self::Environment { .. } | Self::NotAJournal { .. } | Self::TooNew { .. } => ErrorKind::Config,
             Self::InUse { .. } | Self::DiskFull | Self::Io { .. } | Self::Busy | Self::Closed => ErrorKind::Unavailable,
             Self::ReadOnly => ErrorKind::NotSupported,
-            Self::Unknown { .. } | Self::BodyDropped { .. } => ErrorKind::Invalid,
+            Self::Unknown { .. } | Self::BodyDropped { .. } | Self::BytesDropped { .. } => ErrorKind::Invalid,
             Self::Corrupt { .. } | Self::Internal { .. } => ErrorKind::Internal,
         }
     }

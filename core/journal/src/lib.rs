@@ -11,6 +11,7 @@
 
 mod alarms;
 mod as_journal;
+mod bytes;
 mod chain;
 mod checks;
 mod digest;
@@ -45,6 +46,7 @@ mod tx;
 mod wire_ids;
 mod writer;
 
+pub use bytes::Kept;
 pub use error::JournalError;
 pub use face::{Journal, JournalOptions};
 pub use lifecycle::{Delivery, Hold, Repeats};

@@ -6,7 +6,7 @@ mod common;
 use common::{Bench, act, confirmed, unknown};
 use kouan_journal::model::*;
 use kouan_journal::testing::*;
-use kouan_journal::{Delivery, Hold, JournalError, Repeats, SqliteJournal};
+use kouan_journal::{Delivery, Hold, JournalError, Kept, Repeats, SqliteJournal};
 use kouan_sdk::business::{Key, Outcome};
 use kouan_sdk::transport::{End, header, header_value};
 
@@ -53,6 +53,34 @@ fn a_message_goes_the_whole_way_and_its_bytes_stay_exact() {
         assert!(kinds.iter().any(|k| k == kind), "{kind} is missing in {kinds:?}");
     }
     bench.assert_sound();
+}
+
+#[test]
+fn bytes_are_read_as_they_were_and_refused_if_they_are_not() {
+    let bench = Bench::new();
+    let read = |kept| bench.journal.bytes(kept);
+    let id = take(&bench.journal, "A1", b"<a>\xff</a>").unwrap();
+    bench.journal.record_checks(vec![ready_document(id, "A1")]).unwrap();
+    let part = bench.part(id);
+    assert_eq!(read(Kept::Original(id)).unwrap().as_deref(), Some(&b"<a>\xff</a>"[..]));
+    assert_eq!(read(Kept::Payload(part)).unwrap(), read(Kept::Original(id)).unwrap());
+    assert_eq!(read(Kept::Sealed(part)).unwrap(), None);
+    let wire_id = bench.journal.detail(id).unwrap().unwrap().parts[0].wire_id.clone();
+    send_all(&bench.journal, Repeats::None, &confirmed()).unwrap();
+    assert_eq!(read(Kept::Sealed(part)).unwrap().as_deref(), Some(&sealed(&wire_id, b"<a>\xff</a>").bytes[..]));
+
+    let came = bench.journal.accept_inbound(vec![inbound("1", b"<no/>\x00")]).unwrap();
+    let InboundAccepted::New(came) = came[0] else { panic!("{came:?}") };
+    assert_eq!(read(Kept::Received(came)).unwrap().as_deref(), Some(&b"<no/>\x00"[..]));
+    assert_eq!(read(Kept::Opened(came)).unwrap(), None);
+    assert!(matches!(read(Kept::Received(InboundId(99))), Err(JournalError::Unknown { .. })));
+
+    let bench = bench.with_file(|file| {
+        file.execute("UPDATE bodies SET bytes = x'00'", []).unwrap();
+        file.execute("DELETE FROM inbound_bytes", []).unwrap();
+    });
+    assert!(matches!(bench.journal.bytes(Kept::Original(id)), Err(JournalError::Corrupt { .. })));
+    assert!(matches!(bench.journal.bytes(Kept::Received(came)), Err(JournalError::Corrupt { .. })));
 }
 
 /// Alarms that stand, by code.

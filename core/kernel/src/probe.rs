@@ -47,7 +47,8 @@ pub fn probe(
     let contexts = gateway::context_maker(config, clock);
     let of = |subject, health| Probe { subject, health, certificates: Vec::new() };
     let checked = gateway::Gateway::check_config(config, registry, clock);
-    let whole = checked.map_or_else(|e| Health::red(&plain(e)), |()| Health::green("every plugin takes its settings"));
+    let right = || Health::green("every plugin takes its settings").zh("各插件的设置均正确");
+    let whole = checked.map_or_else(|e| Health::red(&plain(e)), |()| right());
     let mut probes = vec![of(Subject::Configuration, whole)];
     probes
         .extend(config.identity.iter().map(|identity| device(config, identity, registry, &contexts, login(identity))));
@@ -56,8 +57,10 @@ pub fn probe(
         let slots = gateway::businesses(&alone, registry, &contexts)
             .and_then(|businesses| gateway::sites(&alone, registry, &contexts, &businesses));
         let health = slots.map(|slots| slots.first().map(|slot| slot.transport.probe()));
-        let health =
-            health.map_or_else(|e| Health::red(&plain(e)), |health| health.unwrap_or(Health::yellow("no site")));
+        let health = health.map_or_else(
+            |e| Health::red(&plain(e)),
+            |health| health.unwrap_or(Health::yellow("no site").zh("没有接入")),
+        );
         probes.push(of(Subject::Site(site.name.clone()), health));
     }
     let window = gateway::window(config, registry, &contexts);
@@ -114,7 +117,8 @@ fn trust(config: &Config) -> Probe {
             "KOUAN-KERNEL-NO-TRUST",
             "no certificate is trusted: every receipt would be quarantined",
         )),
-        Ok(_) => Health::green(format!("{} certificates for the window's signatures", certificates.len())),
+        Ok(_) => Health::green(format!("{} certificates for the window's signatures", certificates.len()))
+            .zh(format!("验证窗口签名的证书 {} 张", certificates.len())),
     };
     Probe { subject: Subject::Trust, health, certificates }
 }

@@ -19,6 +19,9 @@ pub struct Health {
     pub light: Light,
     /// What was checked, and what was found; a lowercase fragment.
     pub detail: String,
+    /// The same in Chinese (中文); without it the code's cause stands for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail_zh: Option<String>,
     /// Catalogue code, if something is wrong; it carries the repair.
     pub code: Option<String>,
 }
@@ -26,16 +29,26 @@ pub struct Health {
 impl Health {
     /// Works, proven.
     pub fn green(detail: impl Into<String>) -> Self {
-        Self { light: Light::Green, detail: detail.into(), code: None }
+        Self::of(Light::Green, detail.into(), None)
     }
 
     /// Reachable, not yet proven.
     pub fn yellow(detail: impl Into<String>) -> Self {
-        Self { light: Light::Yellow, detail: detail.into(), code: None }
+        Self::of(Light::Yellow, detail.into(), None)
     }
 
     /// Does not work, for the reason that `error` gives.
     pub fn red(error: &crate::Error) -> Self {
-        Self { light: Light::Red, detail: error.message.clone(), code: Some(error.code.to_string()) }
+        Self::of(Light::Red, error.message.clone(), Some(error.code.to_string()))
+    }
+
+    /// The same, its detail in Chinese, too.
+    #[must_use]
+    pub fn zh(self, detail_zh: impl Into<String>) -> Self {
+        Self { detail_zh: Some(detail_zh.into()), ..self }
+    }
+
+    fn of(light: Light, detail: String, code: Option<String>) -> Self {
+        Self { light, detail, detail_zh: None, code }
     }
 }

@@ -24,7 +24,7 @@ pub use business::Business;
 pub use error::{Error, ErrorKind, Result};
 pub use finding::{Finding, Severity};
 pub use health::{Health, Light};
-pub use plugin::{Context, Kind, Log, LogLevel, Make, NoLog, PluginDecl};
+pub use plugin::{Context, Kind, Log, LogLevel, Make, NoLog, PluginDecl, settings};
 pub use security::Security;
 pub use simulator::Simulator;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};

@@ -1,6 +1,6 @@
 //! What a plugin crate exports, and what the host hands to its constructors.
 
-use crate::{Business, Clock, Result, Security, Simulator, SystemClock, Transport};
+use crate::{Business, Clock, Error, ErrorKind, Result, Security, Simulator, SystemClock, Transport};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -79,6 +79,14 @@ impl Context {
 
 /// Makes one instance from its configuration (JSON text, already checked against the schema).
 pub type Make<T> = fn(&Context, config: &str) -> Result<Box<T>>;
+
+/// Reads a plugin's settings, as its constructor is given them.
+///
+/// # Errors
+/// [`ErrorKind::Config`] with the plugin's own `code`; the text names the place.
+pub fn settings<T: serde::de::DeserializeOwned>(text: &str, code: &'static str) -> Result<T> {
+    serde_json::from_str(text).map_err(|e| Error::new(ErrorKind::Config, code, format!("configuration: {e}")))
+}
 
 /// A plugin, as a crate exports it: `pub static PLUGIN: PluginDecl`.
 pub struct PluginDecl {

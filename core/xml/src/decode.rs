@@ -246,8 +246,10 @@ fn decode_as(bytes: &[u8], encoding: Encoding, bom: usize) -> Result<Decoded<'_>
         encoding_rs::DecoderResult::Malformed(length, after) => {
             let from = read.saturating_sub(usize::from(length) + usize::from(after));
             // A lead byte at the very end is a cut character, not a wrong one.
-            let cut =
-                read == body.len() && after == 0 && usize::from(length) < 4 && body[from..].len() == length.into();
+            let cut = read == body.len()
+                && after == 0
+                && usize::from(length) < 4
+                && body[from..].len() == usize::from(length);
             Err(bad_bytes(decoded, (from, cut && body.last().is_some_and(|b| *b >= 0x80 || length > 1))))
         }
     }

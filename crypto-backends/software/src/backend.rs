@@ -4,7 +4,7 @@ use crate::certificate_file::{CertificateFile, expires_soon};
 use crate::config::{Config, Environment};
 use crate::{error, files, generate};
 use kouan_sdk::security::{KeyId, Scheme, SecurityIdentity, SignInput, SignRequest, UnwrapRequest, Wrapped, locked};
-use kouan_sdk::{Context, Error, ErrorKind, Health, Light, LogLevel, Result, Security};
+use kouan_sdk::{Context, Error, ErrorKind, Health, LogLevel, Result, Security};
 use kouan_sm::{AnyPrivateKey, Certificate, CertificateKey, DEFAULT_USER_ID, Sm2Cipher};
 use parking_lot::RwLock;
 use std::path::PathBuf;
@@ -147,17 +147,22 @@ impl Software {
         let until = certificate.not_after().date();
         if expires_soon(&certificate, now) {
             let text = format!("certificate {} expires on {until}", certificate.serial());
-            return Ok(warning("KOUAN-SECURITY-CERT-EXPIRING", text));
+            let zh = format!("证书 {} 将于 {until} 到期", certificate.serial());
+            return Ok(warning("KOUAN-SECURITY-CERT-EXPIRING", text).zh(zh));
         }
         if self.config.unencrypted && !AnyPrivateKey::is_encrypted(&files::read("key file", &self.key_path)?) {
             let text = format!("key file {} is not encrypted", self.key_path.display());
-            return Ok(warning("KOUAN-SECURITY-KEY-UNENCRYPTED", text));
+            let zh = format!("密钥文件 {} 未加密", self.key_path.display());
+            return Ok(warning("KOUAN-SECURITY-KEY-UNENCRYPTED", text).zh(zh));
         }
         if files::open_to_others(&self.key_path) {
             let text = format!("key file {} may be read by others", self.key_path.display());
-            return Ok(warning("KOUAN-SECURITY-KEY-FILE-MODE", text));
+            let zh = format!("密钥文件 {} 可被其他用户读取", self.key_path.display());
+            return Ok(warning("KOUAN-SECURITY-KEY-FILE-MODE", text).zh(zh));
         }
-        Ok(Health::green(format!("key {} signs, certificate {} until {until}", self.key_id.0, certificate.serial())))
+        let (key, serial) = (&self.key_id.0, certificate.serial());
+        Ok(Health::green(format!("key {key} signs, certificate {serial} until {until}"))
+            .zh(format!("密钥 {key} 可签名，证书 {serial} 有效至 {until}")))
     }
 
     fn try_out(&self, key: &AnyPrivateKey, certificate: &Certificate) -> Result<()> {
@@ -251,5 +256,5 @@ fn exactly<const N: usize>(digest: &[u8]) -> Result<&[u8; N]> {
 }
 
 fn warning(code: &str, text: String) -> Health {
-    Health { light: Light::Yellow, detail: text, code: Some(code.to_owned()) }
+    Health { code: Some(code.to_owned()), ..Health::yellow(text) }
 }

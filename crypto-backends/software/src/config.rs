@@ -34,9 +34,11 @@ pub enum Environment {
     Production,
 }
 
+const WRONG: &str = "KOUAN-SECURITY-CONFIG";
+
 /// Reads the configuration.
 pub(crate) fn read(text: &str) -> Result<Config> {
-    let config: Config = serde_json::from_str(text).map_err(|e| invalid(format!("configuration: {e}")))?;
+    let config: Config = kouan_sdk::settings(text, WRONG)?;
     for (name, path) in [("key", &config.key), ("certificate", &config.certificate)] {
         if path.as_os_str().is_empty() {
             return Err(invalid(format!("{name} is empty")));
@@ -46,7 +48,7 @@ pub(crate) fn read(text: &str) -> Result<Config> {
 }
 
 fn invalid(message: String) -> Error {
-    Error::new(ErrorKind::Config, "KOUAN-SECURITY-CONFIG", message)
+    Error::new(ErrorKind::Config, WRONG, message)
 }
 
 /// The JSON Schema of [`Config`].

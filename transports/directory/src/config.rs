@@ -69,9 +69,11 @@ fn default_max_file_bytes() -> u64 {
     64 << 20
 }
 
+const WRONG: &str = "KOUAN-DIRECTORY-CONFIG";
+
 /// Reads the configuration; a folder for unmatched receipts is always there.
 pub(crate) fn read(text: &str) -> Result<Config> {
-    let mut config: Config = serde_json::from_str(text).map_err(|e| wrong(format!("configuration: {e}")))?;
+    let mut config: Config = kouan_sdk::settings(text, WRONG)?;
     if !config.folders.iter().any(|f| f.form_id.eq_ignore_ascii_case(OTHERS)) {
         let others = FolderConfig { form_id: OTHERS.into(), folder: "Others".into(), extension: None };
         config.folders.push(others);
@@ -97,7 +99,7 @@ pub(crate) fn read(text: &str) -> Result<Config> {
 }
 
 fn wrong(text: String) -> Error {
-    Error::new(ErrorKind::Config, "KOUAN-DIRECTORY-CONFIG", text)
+    Error::new(ErrorKind::Config, WRONG, text)
 }
 
 /// The JSON Schema of [`Config`].

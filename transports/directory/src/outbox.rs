@@ -52,10 +52,19 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// Logs a line about `path` the first time only.
+    /// Logs a failure at `path` the first time only.
     pub(crate) fn tell_once(&mut self, context: &Context, path: &Path, message: &str) {
+        self.log_once(context, path, LogLevel::Error, message);
+    }
+
+    /// The same about what is no message and nobody's failure.
+    fn left_alone(&mut self, context: &Context, path: &Path, message: &str) {
+        self.log_once(context, path, LogLevel::Warn, &format!("{message}, left alone"));
+    }
+
+    fn log_once(&mut self, context: &Context, path: &Path, level: LogLevel, message: &str) {
         if self.told.insert(path.to_owned()) {
-            context.log.line(LogLevel::Error, &format!("{message}: {}", path.display()));
+            context.log.line(level, &format!("{message}: {}", path.display()));
         }
     }
 
@@ -132,11 +141,11 @@ fn judge(folder: &Folder, config: &Config, context: &Context, memory: &mut Memor
         return Ok(Verdict::Ignore);
     }
     if !meta.is_file() {
-        memory.tell_once(context, path, "not a plain file, left alone");
+        memory.left_alone(context, path, "not a plain file");
         return Ok(Verdict::Ignore);
     }
     if !folder.takes(extension) {
-        memory.tell_once(context, path, "neither .xml nor .zip, left alone");
+        memory.left_alone(context, path, "neither .xml nor .zip");
         return Ok(Verdict::Ignore);
     }
     let print = Print::of(&meta);

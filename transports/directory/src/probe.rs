@@ -16,7 +16,8 @@ pub(crate) fn probe(root: &Path, config: &Config) -> Health {
     // Something else in its place is not missing: it is told by what fails on it.
     let missing = |path: &Path| !path.exists();
     if missing(root) {
-        return Health::yellow(format!("{} is not there yet; it is made at the first start", root.display()));
+        return Health::yellow(format!("{} is not there yet; it is made at the first start", root.display()))
+            .zh(format!("{} 尚不存在；首次启动时建立", root.display()));
     }
     let layout = match Layout::find(root, config) {
         Ok(layout) => layout,
@@ -24,15 +25,15 @@ pub(crate) fn probe(root: &Path, config: &Config) -> Health {
     };
     let absent = layout.folders.iter().flat_map(|f| Place::ALL.map(|p| f.path(p))).find(|p| missing(p));
     if let Some(path) = absent {
-        return Health::yellow(format!("{} is not there yet; it is made at the next start", path.display()));
+        return Health::yellow(format!("{} is not there yet; it is made at the next start", path.display()))
+            .zh(format!("{} 尚不存在；下次启动时建立", path.display()));
     }
     match free_bytes(root).and_then(|free| layout.folders.iter().try_for_each(try_folder).map(|()| free)) {
-        Ok(free) => Health::green(format!(
-            "{}: {} folders writable, {} MiB free",
-            root.display(),
-            layout.folders.len(),
-            free >> 20
-        )),
+        Ok(free) => {
+            let (root, folders, free) = (root.display(), layout.folders.len(), free >> 20);
+            Health::green(format!("{root}: {folders} folders writable, {free} MiB free"))
+                .zh(format!("{root}：{folders} 个文件夹可写，剩余 {free} MiB"))
+        }
         Err(error) => Health::red(&error),
     }
 }

@@ -2,10 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test fails by panicking
 
 use kouan_sdk::transport::{Disposition, End, Incoming, Outgoing, Receiver, SendOutcome, header, header_value};
-use kouan_sdk::{Context, Error, ErrorKind, Light, Timestamp, Transport};
+use kouan_sdk::{Context, Error, ErrorKind, Light, Log, LogLevel, Timestamp, Transport};
 use kouan_transport_directory::PLUGIN;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 const SOON: Duration = Duration::from_secs(30);
@@ -14,11 +15,22 @@ const DOCUMENT: &[u8] = b"<?xml version=\"1.0\"?><DecMessage><a/></DecMessage>";
 
 struct Site {
     folder: tempfile::TempDir,
+    log: Arc<Lines>,
+}
+
+/// A log that can be read.
+#[derive(Default)]
+struct Lines(Mutex<Vec<(LogLevel, String)>>);
+
+impl Log for Lines {
+    fn line(&self, level: LogLevel, message: &str) {
+        self.0.lock().unwrap().push((level, message.to_owned()));
+    }
 }
 
 impl Site {
     fn new() -> Self {
-        let site = Self { folder: tempfile::tempdir().expect("a folder") };
+        let site = Self { folder: tempfile::tempdir().expect("a folder"), log: Arc::default() };
         fs::create_dir_all(site.folder.path().join("data")).expect("a data folder");
         site
     }
@@ -27,6 +39,7 @@ impl Site {
         let make = PLUGIN.transport.expect("a transport");
         let mut context = Context::standalone("erp", self.folder.path().join("data"));
         context.base_dir = self.folder.path().to_owned();
+        context.log = self.log.clone();
         make(&context, &format!(r#"{{"root": "imp" {more}}}"#)).expect("a good configuration")
     }
 
@@ -110,6 +123,10 @@ fn what_a_writer_is_not_done_with_is_ignored() {
     let got = receiver.receive(10, 1 << 30, SOON).expect("received");
     assert_eq!(got.len(), 1);
     assert_eq!(site.list("OutBox").len(), 5, "{:?}", site.list("OutBox"));
+    // No message, and nobody's failure: told, but not as an error.
+    let told = site.log.0.lock().unwrap();
+    let [(LogLevel::Warn, line)] = &told[..] else { panic!("{told:?}") };
+    assert!(line.contains("left alone") && line.ends_with("readme.txt"), "{line}");
 }
 
 #[cfg(unix)]

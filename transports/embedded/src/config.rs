@@ -60,12 +60,13 @@ fn default_inquires() -> bool {
     true
 }
 
+const WRONG: &str = "KOUAN-EMBEDDED-CONFIG";
+
 /// Reads the configuration.
 pub(crate) fn read(text: &str) -> Result<Config> {
-    let config: Config = serde_json::from_str(text)
-        .map_err(|e| Error::new(ErrorKind::Config, "KOUAN-EMBEDDED-CONFIG", format!("configuration: {e}")))?;
+    let config: Config = kouan_sdk::settings(text, WRONG)?;
     if config.max_messages == 0 {
-        return Err(Error::new(ErrorKind::Config, "KOUAN-EMBEDDED-CONFIG", "max_messages must be at least 1"));
+        return Err(Error::new(ErrorKind::Config, WRONG, "max_messages must be at least 1"));
     }
     Ok(config)
 }

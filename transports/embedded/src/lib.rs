@@ -71,16 +71,15 @@ impl Transport for Embedded {
     fn probe(&self) -> Health {
         let nearest = self.path.ancestors().skip(1).find(|folder| folder.exists());
         if !self.path.exists() && nearest.is_none_or(std::path::Path::is_dir) {
-            return Health::yellow(format!(
-                "{} is not there yet; it is made by the first end that opens",
-                self.path.display()
-            ));
+            let path = self.path.display();
+            return Health::yellow(format!("{path} is not there yet; it is made by the first end that opens"))
+                .zh(format!("{path} 尚不存在；由先启动的一端建立"));
         }
         match file::probe(&self.path) {
             Ok((to_window, to_client)) => {
-                let text =
-                    format!("{}: {to_window} to the window, {to_client} to the client waiting", self.path.display());
-                Health::green(text)
+                let path = self.path.display();
+                Health::green(format!("{path}: {to_window} to the window, {to_client} to the client waiting"))
+                    .zh(format!("{path}：等待发往窗口 {to_window}，等待发往企业端 {to_client}"))
             }
             Err(error) => Health::red(&error),
         }

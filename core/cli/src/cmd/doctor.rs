@@ -33,6 +33,7 @@ struct Check {
     name: String,
     light: Light,
     detail: String,
+    detail_zh: String,
     code: Option<String>,
     repair_zh: Option<String>,
     repair_en: Option<String>,
@@ -41,10 +42,13 @@ struct Check {
 impl Check {
     fn new(area: &'static str, name: impl Into<String>, health: Health) -> Self {
         let entry = health.code.as_deref().and_then(catalogue::lookup);
+        // An error speaks English; its cause in Chinese stands before it.
+        let caused = entry.map(|entry| format!("{}（{}）", entry.cause_zh.trim_end_matches('。'), health.detail));
         Self {
             area,
             name: name.into(),
             light: health.light,
+            detail_zh: health.detail_zh.or(caused).unwrap_or_else(|| health.detail.clone()),
             detail: health.detail,
             repair_zh: entry.map(|entry| entry.repair_zh.clone()),
             repair_en: entry.map(|entry| entry.repair_en.clone()),
@@ -75,7 +79,9 @@ pub fn run(args: &Args, app: &App) -> anyhow::Result<Exit> {
         };
         let mut health = found.health;
         if area == "window" && health.light == Light::Green && !used {
-            health = Health::yellow(format!("{}; nothing was sent or received yet", health.detail));
+            let zh = health.detail_zh.as_deref().unwrap_or(&health.detail);
+            health = Health::yellow(format!("{}; nothing was sent or received yet", health.detail))
+                .zh(format!("{zh}；尚未收发"));
         }
         if area == "identity" && !args.login && health.code.as_deref() == Some("KOUAN-SECURITY-LOCKED") {
             health.light = Light::Yellow;
@@ -83,7 +89,8 @@ pub fn run(args: &Args, app: &App) -> anyhow::Result<Exit> {
         checks.push(Check::new(area, &name, health));
         checks.extend(found.certificates.iter().map(|certificate| local::certificate(certificate, &*clock)));
     }
-    checks.push(Check::new("permits", "", Health::yellow("nothing is known of permits yet; the portal is not asked")));
+    let permits = Health::yellow("nothing is known of permits yet; the portal is not asked");
+    checks.push(Check::new("permits", "", permits.zh("授权情况尚不清楚；不向门户查询")));
     show(app, &checks)?;
     let red = checks.iter().any(|check| check.light == Light::Red);
     Ok(if red { Exit::NotRight } else { Exit::Done })
@@ -99,7 +106,8 @@ fn show(app: &App, checks: &[Check]) -> anyhow::Result<()> {
         .map(|check| {
             let area = app.lang.pick(people::area_zh(check.area), check.area);
             let code = check.code.as_ref().map_or(String::new(), |code| format!(" [{code}]"));
-            [people::light(app, check.light), format!("{area} {}", check.name), format!("{}{code}", check.detail)]
+            let detail = app.lang.pick(&check.detail_zh, &check.detail);
+            [people::light(app, check.light), format!("{area} {}", check.name), format!("{detail}{code}")]
         })
         .collect();
     app.print(table(&rows))?;

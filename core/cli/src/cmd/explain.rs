@@ -8,7 +8,7 @@ use crate::files;
 use crate::table::table;
 use kouan_dxp::Trust;
 use kouan_sdk::business::{Key, Outcome};
-use kouan_sdk::{Clock as _, SystemClock};
+use kouan_sdk::{Clock as _, Error, SystemClock, catalogue};
 use kouan_sm::Certificate;
 use std::path::PathBuf;
 
@@ -117,7 +117,7 @@ fn tell(of: &Explanation, indent: &str, app: &App, rows: &mut Vec<[String; 2]>) 
         row(
             "不能签名",
             "cannot be signed",
-            message.to_sign_problem.as_ref().map(ToString::to_string).unwrap_or_default(),
+            message.to_sign_problem.as_ref().map(|error| problem(error, app)).unwrap_or_default(),
         );
     }
     if let Some(envelope) = &of.envelope {
@@ -133,25 +133,37 @@ fn tell(of: &Explanation, indent: &str, app: &App, rows: &mut Vec<[String; 2]>) 
     }
     if let Some(trust) = of.trust {
         let word = app.lang.pick(if trust == "trusted" { "可信" } else { "不可信" }, trust);
-        let why = of.trust_why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-        row("信任", "trust", format!("{word}{why}"));
+        let cause = of.trust_code.and_then(|code| Some((code, catalogue::lookup(code)?)));
+        let zh = cause.map(|(code, entry)| format!("：{}[{code}]", entry.cause_zh)).unwrap_or_default();
+        let en = of.trust_why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        row("信任", "trust", format!("{word}{}", app.lang.pick(zh, en)));
     }
     row("SM3", "SM3", of.sm3.clone());
-    row("问题", "problem", of.problem.as_ref().map(ToString::to_string).unwrap_or_default());
+    row("问题", "problem", of.problem.as_ref().map(|error| problem(error, app)).unwrap_or_default());
     if let Some(payload) = of.envelope.as_ref().and_then(|envelope| envelope.payload.as_ref()) {
         rows.push([format!("{indent}{}", app.lang.pick("内容", "payload")), String::new()]);
         tell(payload, &format!("{indent}  "), app, rows);
     }
 }
 
+/// An error speaks English; its cause in Chinese stands before it.
+fn problem(error: &Error, app: &App) -> String {
+    let zh =
+        catalogue::lookup(&error.code).map(|entry| format!("{}（{error}）", entry.cause_zh.trim_end_matches('。')));
+    app.lang.pick(zh, None).unwrap_or_else(|| error.to_string())
+}
+
 fn steps(steps: &[Step], app: &App) -> String {
     let mut rows = Vec::new();
     for step in steps {
         let verdict = if step.ok { app.lang.pick("通过", "ok") } else { app.lang.pick("不通过", "FAILED") };
-        rows.push([verdict.to_owned(), step.name.to_owned(), step.code.unwrap_or_default().to_owned()]);
+        let name = app.lang.pick(step.name_zh, step.name);
+        rows.push([verdict.to_owned(), name.to_owned(), step.code.unwrap_or_default().to_owned()]);
         if !step.ok {
-            rows.push([String::new(), app.lang.pick("应为", "expected").to_owned(), step.expected.clone()]);
-            rows.push([String::new(), app.lang.pick("实为", "got").to_owned(), step.got.clone()]);
+            let zh = (&step.expected_zh, &step.got_zh);
+            let (expected, got) = app.lang.pick(zh, (&step.expected, &step.got));
+            rows.push([String::new(), app.lang.pick("应为", "expected").to_owned(), expected.clone()]);
+            rows.push([String::new(), app.lang.pick("实为", "got").to_owned(), got.clone()]);
         }
     }
     table(&rows)

@@ -2,6 +2,7 @@
 
 mod act;
 mod alarms;
+mod body;
 mod counts;
 mod quarantined;
 mod show;
@@ -27,6 +28,7 @@ enum Command {
     List(ListArgs),
     Show { message: String },
     Trace { message: String },
+    Body(body::Args),
     Resend(act::ResendArgs),
     Park(act::Args),
     Skip(act::Args),
@@ -85,6 +87,7 @@ pub fn run(args: &Args, app: &App) -> anyhow::Result<Exit> {
         Command::List(args) => list(args, app),
         Command::Show { message } => show::message(app, message),
         Command::Trace { message } => show::trace(app, message),
+        Command::Body(args) => body::run(app, args),
         Command::Resend(args) => act::resend(app, args),
         Command::Park(args) => act::park(app, args),
         Command::Skip(args) => act::skip(app, args),
@@ -120,6 +123,7 @@ fn list(args: &ListArgs, app: &App) -> anyhow::Result<Exit> {
         app.print_json(&messages)?;
         return Ok(Exit::Done);
     }
+    app.print(show::header(app))?;
     for message in &messages {
         app.print(show::line(app, message))?;
     }

@@ -20,7 +20,7 @@ pub fn run(_args: &Args, app: &App) -> anyhow::Result<Exit> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("listen for signals")?;
     let mut config = app.config()?;
     let mut gateway = start(&config, &clock)?;
-    app.say(app.lang.pick("口岸已启动；Ctrl-C 或 SIGTERM 停止", "kouan runs; Ctrl-C or SIGTERM stops it"));
+    app.milestone(app.lang.pick("口岸已启动；Ctrl-C 或 SIGTERM 停止", "kouan runs; Ctrl-C or SIGTERM stops it"));
     for signal in signals.forever() {
         if signal != SIGHUP {
             break;
@@ -36,7 +36,7 @@ pub fn run(_args: &Args, app: &App) -> anyhow::Result<Exit> {
         gateway = match start(&new, &clock) {
             Ok(gateway) => {
                 config = new;
-                app.say(app.lang.pick("已按新配置重新启动", "runs with the new configuration"));
+                app.milestone(app.lang.pick("已按新配置重新启动", "runs with the new configuration"));
                 gateway
             }
             // What only a start can find, such as a journal of another environment.
@@ -46,7 +46,7 @@ pub fn run(_args: &Args, app: &App) -> anyhow::Result<Exit> {
             }
         };
     }
-    app.say(app.lang.pick("正在收尾……", "draining …"));
+    app.milestone(app.lang.pick("正在收尾……", "draining …"));
     gateway.drain();
     Ok(Exit::Done)
 }
@@ -64,6 +64,6 @@ fn checked(app: &App, clock: &Arc<dyn Clock>) -> anyhow::Result<Config> {
 
 fn refused(app: &App, error: &anyhow::Error) {
     let still = app.lang.pick("新配置有误，继续按旧配置运行", "the new configuration is wrong; the old one stays");
-    app.say(still);
+    app.milestone(still);
     app.fail(error);
 }

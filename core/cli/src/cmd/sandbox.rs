@@ -53,7 +53,7 @@ fn serve(app: &App, config: &RehearsalConfig) -> anyhow::Result<Exit> {
         signal_hook::flag::register(signal, stop.clone()).context("listen for signals")?;
     }
     let sandbox = config.open(&clock)?;
-    app.say(app.lang.pick(
+    app.milestone(app.lang.pick(
         "演练环境（模拟的单一窗口）已启动；Ctrl-C 停止",
         "the sandbox, a simulated Single Window, runs; Ctrl-C stops it",
     ));

@@ -94,7 +94,12 @@ impl Folder {
 
     /// `kouan run`, once it is at work.
     pub fn client(&self) -> Service {
-        let client = self.service(&["run"], "kouan.toml");
+        self.client_with(&[])
+    }
+
+    /// The same, with more arguments.
+    pub fn client_with(&self, arguments: &[&str]) -> Service {
+        let client = self.service(&[&["run"], arguments].concat(), "kouan.toml");
         client.says("kouan runs");
         client
     }
@@ -225,9 +230,9 @@ impl Service {
         self.signal(Signal::HUP);
     }
 
-    /// SIGTERM; it must end with 0.
+    /// SIGTERM; it must end with 0. All that it said.
     #[track_caller]
-    pub fn stop(self) {
+    pub fn stop(self) -> String {
         self.signal(Signal::TERM);
         let mut status = None;
         until("it has stopped", || {
@@ -235,6 +240,7 @@ impl Service {
             status.is_some()
         });
         assert!(status.is_some_and(|status| status.code() == Some(0)), "{status:?}: {}", self.log());
+        self.log()
     }
 
     /// The most memory that it ever held, in bytes.

@@ -31,7 +31,11 @@ pub fn checks(config: &Config, clock: &dyn Clock) -> (Vec<Check>, Option<Seen>) 
     let mut checks = vec![Check::new("data", data.display().to_string(), folder(&data))];
     let path = journal_path(config);
     let (health, seen) = match path.exists() {
-        false => (Health::yellow(format!("{} is not there yet; it is made at the first start", path.display())), None),
+        false => {
+            let path = path.display();
+            let health = Health::yellow(format!("{path} is not there yet; it is made at the first start"));
+            (health.zh(format!("{path} 尚不存在；首次启动时建立")), None)
+        }
         true => look(&path, config).unwrap_or_else(|error| (red(error), None)),
     };
     checks.push(Check::new("journal", "", health));
@@ -54,11 +58,12 @@ fn folder(path: &Path) -> Health {
         Err(error) => return not_writable(place, &error.into()),
     };
     let text = format!("writable, {} MiB free", free >> 20);
+    let zh = format!("可写，剩余 {} MiB", free >> 20);
     match free {
-        _ if free < FREE.1 => red(Error::new(ErrorKind::Unavailable, "KOUAN-CLI-DISK-LOW", text)),
-        _ if free < FREE.0 => warning("KOUAN-CLI-DISK-LOW", text),
-        _ if is_there => Health::green(text),
-        _ => Health::yellow(format!("it is made at the first start; {text}")),
+        _ if free < FREE.1 => red(Error::new(ErrorKind::Unavailable, "KOUAN-CLI-DISK-LOW", text)).zh(zh),
+        _ if free < FREE.0 => warning("KOUAN-CLI-DISK-LOW", text).zh(zh),
+        _ if is_there => Health::green(text).zh(zh),
+        _ => Health::yellow(format!("it is made at the first start; {text}")).zh(format!("首次启动时建立；{zh}")),
     }
 }
 
@@ -80,35 +85,37 @@ fn look(path: &Path, config: &Config) -> Result<(Health, Option<Seen>), JournalE
     let last_event = journal.events_since(head - 1, 1)?.first().map(|event| event.at);
     let sent = usize::try_from(Delivery::Sent.number()).ok().and_then(|n| counts.by_delivery.get(n)).copied();
     let seen = Seen { sent: sent.unwrap_or_default(), inbound: counts.inbound, last_event };
+    let (messages, inbound, alarms) = (stats.messages, counts.inbound, alarms.len());
+    let (parked, overdue, quarantined) = (counts.parked, counts.overdue, counts.quarantined);
+    let size = (stats.file_bytes + stats.log_bytes) >> 20;
     let text = format!(
-        "{} messages, {} received; parked {}, overdue {}, quarantined {}, alarms {}; {} MiB",
-        stats.messages,
-        counts.inbound,
-        counts.parked,
-        counts.overdue,
-        counts.quarantined,
-        alarms.len(),
-        (stats.file_bytes + stats.log_bytes) >> 20,
+        "{messages} messages, {inbound} received; parked {parked}, overdue {overdue}, quarantined {quarantined}, \
+         alarms {alarms}; {size} MiB",
     );
-    let needs_a_look = counts.parked + counts.overdue + counts.quarantined > 0 || !alarms.is_empty();
+    let zh = format!(
+        "报文 {messages}，收到 {inbound}；挂起 {parked}，超时未回 {overdue}，隔离 {quarantined}，告警 {alarms}；{size} MiB"
+    );
+    let needs_a_look = parked + overdue + quarantined > 0 || alarms > 0;
     let health = match (needs_a_look, stats.messages > 0) {
         (true, _) => warning("KOUAN-CLI-JOURNAL-NEEDS-A-LOOK", text),
         (false, true) => Health::green(text),
         (false, false) => Health::yellow(text),
     };
-    Ok((health, Some(seen)))
+    Ok((health.zh(zh), Some(seen)))
 }
 
 /// The clock against the last thing that is known to have happened.
 fn time(now: Timestamp, last_event: Option<Timestamp>) -> Health {
     let Some(last) = last_event else {
-        return Health::yellow(format!("{}; no event yet to hold it against", now.rfc3339()));
+        return Health::yellow(format!("{}; no event yet to hold it against", now.rfc3339()))
+            .zh(format!("{}；尚无事件可对照", now.rfc3339()));
     };
     let text = format!("{}, last event {}", now.rfc3339(), last.rfc3339());
-    match now.plus_millis(CLOCK_SLACK_MS) < last {
+    let health = match now.plus_millis(CLOCK_SLACK_MS) < last {
         true => red(Error::new(ErrorKind::Invalid, "KOUAN-CLI-CLOCK-BEHIND", text)),
         false => Health::green(text),
-    }
+    };
+    health.zh(format!("{}，最近的事件 {}", now.rfc3339(), last.rfc3339()))
 }
 
 /// A certificate's dates.
@@ -116,18 +123,21 @@ pub fn certificate(certificate: &Certificate, clock: &dyn Clock) -> Check {
     let now = clock.now();
     let (from, until) = (certificate.not_before(), certificate.not_after());
     let text = format!("{}, until {}", certificate.subject(), until.date());
+    let zh = format!("{}，有效至 {}", certificate.subject(), until.date());
     let health = match certificate.check_time(now) {
         Err(_) if now < from => red(Error::new(
             ErrorKind::Invalid,
             "KOUAN-CLI-CLOCK-BEHIND",
             format!("{text}: it begins on {}", from.date()),
-        )),
-        Err(error) => red(error),
+        ))
+        .zh(format!("{zh}：自 {} 起有效", from.date())),
+        Err(error) => red(error).zh(format!("{zh}：不在有效期内")),
         Ok(()) => {
             let left = (until.millis() - now.millis()) / DAY_MS;
             match EXPIRY_DAYS.into_iter().rev().find(|days| left < *days) {
-                Some(days) => warning("KOUAN-CLI-CERT-EXPIRES", format!("{text}: less than {days} days left")),
-                None => Health::green(format!("{text}: {left} days left")),
+                Some(days) => warning("KOUAN-CLI-CERT-EXPIRES", format!("{text}: less than {days} days left"))
+                    .zh(format!("{zh}：不足 {days} 天")),
+                None => Health::green(format!("{text}: {left} days left")).zh(format!("{zh}：还有 {left} 天")),
             }
         }
     };

@@ -12,16 +12,23 @@ use unicode_width::UnicodeWidthStr;
 /// One line of a list: number, time, state, business key, file, and the code of what holds or refused it.
 pub fn line(app: &App, message: &MessageSummary) -> String {
     let key = message.business_key.as_ref().map_or("-", |key| &key.value);
-    let reason = message.reason.as_ref().filter(|reason| !reason.code.is_empty());
-    let reason = reason.map_or(String::new(), |reason| format!("  {}", reason.code));
-    format!(
-        "{:>8}  {}  {}  {}  {}{reason}",
-        message.id.0,
-        message.received_at.local(),
-        padded(&state(app, message), 20),
-        padded(key, 20),
-        message.file_name
-    )
+    let (number, received) = (message.id.0.to_string(), message.received_at.local());
+    let line = columns([&number, &received, &state(app, message), key, &message.file_name]);
+    match message.reason.as_ref().filter(|reason| !reason.code.is_empty()) {
+        Some(reason) => format!("{line}  {}", reason.code),
+        None => line,
+    }
+}
+
+/// What stands above such lines.
+pub fn header(app: &App) -> String {
+    let (zh, en) = (["编号", "接收时间", "状态", "业务编号", "文件"], ["number", "received", "state", "key", "file"]);
+    columns(app.lang.pick(zh, en))
+}
+
+fn columns([number, received, state, key, file]: [&str; 5]) -> String {
+    let blanks = " ".repeat(8usize.saturating_sub(number.width()));
+    format!("{blanks}{number}  {}  {}  {}  {file}", padded(received, 19), padded(state, 20), padded(key, 20))
 }
 
 /// Delivery, outcome, stage and hold in one phrase.
@@ -91,7 +98,7 @@ fn parts_and_receipts(app: &App, detail: &MessageDetail) -> anyhow::Result<()> {
     for receipt in &detail.receipts {
         let said = receipt.receipt.as_ref().map_or(String::new(), |r| format!("{} {} {}", r.code, r.stage, r.text));
         let file = receipt.file_name.as_deref().unwrap_or("-");
-        app.print(format!("          ◂ {} {file} {said}", receipt.received_at.local()))?;
+        app.print(format!("          ◂ {:>6} {} {file} {said}", receipt.id.0, receipt.received_at.local()))?;
     }
     Ok(())
 }
