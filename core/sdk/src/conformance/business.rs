@@ -8,7 +8,7 @@
 
 use crate::business::{Attachment, Business, Key, Outcome, Package, PartPlan, Payload, Report, Signer};
 use crate::{Error, ErrorKind, Severity, Timestamp, finding};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One dropped message, opened.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -83,8 +83,11 @@ fn describe_is_consistent(business: &dyn Business) {
     assert!(!info.types.is_empty(), "a business sends at least one type");
     assert!(!info.receipt_roots.is_empty(), "a business reads at least one kind of receipt");
     let mut ids = BTreeSet::new();
+    let mut folders = BTreeMap::new();
     for kind in &info.types {
         assert!(ids.insert(kind.id.as_str()), "type {} stands twice", kind.id);
+        let spelt = *folders.entry(kind.folder.to_lowercase()).or_insert(kind.folder.as_str());
+        assert!(spelt == kind.folder, "folder {spelt} is also spelt {}", kind.folder);
         assert!(!kind.id.is_empty() && !kind.folder.is_empty(), "a type has an id and a folder: {kind:?}");
         assert!(!kind.name_zh.is_empty() && !kind.name_en.is_empty(), "type {} has names in both languages", kind.id);
         assert!(!kind.receivers.is_empty(), "type {} has a receiver", kind.id);
@@ -332,7 +335,7 @@ mod tests {
     #[derive(Clone, Copy, PartialEq, Eq)]
     enum Fault {
         None,
-        FolderTwice,
+        FolderSpeltTwice,
         BadPasses,
         ErrInsteadOfFinding,
         PlacedBeyondTheEnd,
@@ -366,7 +369,7 @@ mod tests {
 
     impl Business for Slips {
         fn describe(&self) -> BusinessInfo {
-            let other = if self.0 == Fault::FolderTwice { "slips" } else { "Notes" };
+            let other = if self.0 == Fault::FolderSpeltTwice { "slips" } else { "Notes" };
             BusinessInfo {
                 id: "slips".into(),
                 name_zh: "单".into(),
@@ -466,7 +469,7 @@ mod tests {
     #[test]
     fn each_broken_promise_is_found_and_named() {
         let broken = [
-            (Fault::FolderTwice, "folder slips stands twice"),
+            (Fault::FolderSpeltTwice, "folder Slips is also spelt slips"),
             (Fault::BadPasses, "has no error"),
             (Fault::ErrInsteadOfFinding, "must be judged, not failed on"),
             (Fault::PlacedBeyondTheEnd, "lies beyond its end"),
