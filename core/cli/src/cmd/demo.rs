@@ -54,8 +54,6 @@ struct Outcome {
     per_second: f64,
     journal: PathBuf,
     imp_path: PathBuf,
-    /// Accepted, where nothing more follows by itself.
-    accepted: u64,
     /// By business and type.
     types: Vec<TypeRow>,
     /// What the messages had to come to.
@@ -76,8 +74,8 @@ struct TypeRow {
 
 impl Outcome {
     fn is_right(&self) -> bool {
-        let came_to = Expected { accepted: self.accepted, concluded: self.concluded, refused: self.refused };
-        came_to == self.expected && self.parked == 0 && self.effects == self.concluded + self.accepted
+        let came_to = Expected { concluded: self.concluded, refused: self.refused };
+        came_to == self.expected && self.parked == 0 && self.effects == self.concluded
     }
 }
 
@@ -131,7 +129,7 @@ fn demonstrate(args: &Args, app: &App, folder: &Path) -> anyhow::Result<Outcome>
         let result = (|| {
             let gateway = Gateway::start(config, &bundled::registry()?, clock.clone())?;
             let dropping = scope.spawn(|| drops.drop_into(&imp_path));
-            let standing = watch(app, &gateway, u64::from(args.messages), expected)?;
+            let standing = watch(app, &gateway, u64::from(args.messages))?;
             dropping.join().map_err(|_| anyhow::anyhow!("dropping the files panicked"))??;
             let types = by_type(&gateway)?;
             gateway.drain();
@@ -154,7 +152,6 @@ fn demonstrate(args: &Args, app: &App, folder: &Path) -> anyhow::Result<Outcome>
         per_second: f64::from(args.messages) / seconds,
         journal,
         imp_path,
-        accepted: standing.accepted,
         types,
         expected,
     })
@@ -181,7 +178,7 @@ fn gateway_config(folder: &Path) -> anyhow::Result<kouan_kernel::Config> {
 }
 
 /// Looks on until everything has ended, or nothing moves any more.
-fn watch(app: &App, gateway: &Gateway, messages: u64, expected: Expected) -> anyhow::Result<Standing> {
+fn watch(app: &App, gateway: &Gateway, messages: u64) -> anyhow::Result<Standing> {
     let mut progress = Progress::new(app, messages);
     let (mut last, mut moved) = (Standing::default(), Instant::now());
     loop {
@@ -190,7 +187,7 @@ fn watch(app: &App, gateway: &Gateway, messages: u64, expected: Expected) -> any
             (last, moved) = (standing.clone(), Instant::now());
             progress.show(&standing);
         }
-        if standing.ended(expected) >= messages && standing.pending == 0 || moved.elapsed() > PATIENCE {
+        if standing.ended() >= messages && standing.pending == 0 || moved.elapsed() > PATIENCE {
             progress.end();
             return Ok(standing);
         }

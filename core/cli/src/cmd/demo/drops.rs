@@ -1,12 +1,12 @@
 //! What the demonstration drops: the good samples of every bundled business in turn, each under a number of its own, and of
 //! every twenty one bad.
 
-use super::expected::{Expected, expected};
+use super::expected::{Expected, concluded};
 use crate::bundled;
 use anyhow::Context as _;
 use kouan_declarative::{Declarative, SampleKind as Kind};
 use kouan_goods_declaration::{Sample, SampleKind, renumbered, samples};
-use kouan_sdk::business::{Outcome, Package};
+use kouan_sdk::business::Package;
 use kouan_sdk::{Business, Context, finding};
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,8 +20,6 @@ const ONE_BAD_OF: u32 = 20;
 pub struct Item {
     /// Folder of its type.
     folder: String,
-    /// What its usual way comes to.
-    outcome: Outcome,
     what: What,
 }
 
@@ -69,19 +67,18 @@ impl Drops {
             // Under some number; one that is only right or wrong under its own is of no use here.
             let Ok(Some(probe)) = of.renumbered(sample.document, None, &number(0)) else { continue };
             let Some((folder, message_type, is_good, is_update)) = judged(business.as_ref(), &probe)? else { continue };
-            let item = |outcome| Item { folder, outcome, what: What::Other { of, document: sample.document } };
+            let item = Item { folder, what: What::Other { of, document: sample.document } };
             match sample.kind {
-                Kind::Good if is_good && !is_update => good.push((message_type, sample.document, item(Outcome::None))),
-                Kind::Bad if !is_good => self.bad.push(item(Outcome::None)),
+                Kind::Good if is_good && !is_update => good.push((message_type, sample.document, item)),
+                Kind::Bad if !is_good => self.bad.push(item),
                 _ => {}
             }
         }
         let Some(simulator) = registry.simulator(of.id(), &context, "{}")? else { return Ok(()) };
         let documents: Vec<_> = good.iter().map(|(of, document, _)| (of.as_str(), *document)).collect();
-        let outcomes = expected(of, business.as_ref(), simulator.as_ref(), &documents)?;
-        let kept = good.into_iter().zip(outcomes);
-        let kept = kept.filter_map(|((_, _, item), outcome)| Some(Item { outcome: outcome?, ..item }));
-        self.good.push(kept.collect());
+        let ends = concluded(of, business.as_ref(), simulator.as_ref(), &documents)?;
+        let kept = good.into_iter().zip(ends).filter(|(_, is_concluded)| *is_concluded);
+        self.good.push(kept.map(|((_, _, item), _)| item).collect());
         self.good.retain(|items| !items.is_empty());
         Ok(())
     }
@@ -92,7 +89,6 @@ impl Drops {
         for n in 0..self.count {
             match self.item(n) {
                 (_, true) => expected.refused += 1,
-                (Some(item), false) if item.outcome == Outcome::Accepted => expected.accepted += 1,
                 (_, false) => expected.concluded += 1,
             }
         }
@@ -141,7 +137,7 @@ pub fn number(n: u32) -> String {
 }
 
 fn declaration(sample: Sample) -> Item {
-    Item { folder: "Deccus001".into(), outcome: Outcome::Concluded, what: What::Declaration(sample) }
+    Item { folder: "Deccus001".into(), what: What::Declaration(sample) }
 }
 
 /// Folder and type of a document, whether it is without an error, whether it changes an earlier one.

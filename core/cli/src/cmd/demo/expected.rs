@@ -10,31 +10,29 @@ use std::collections::BTreeMap;
 /// How many messages come to which end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Expected {
-    /// Accepted, and nothing more follows by itself.
-    pub accepted: u64,
     /// Concluded.
     pub concluded: u64,
     /// Refused here.
     pub refused: u64,
 }
 
-/// The end of each document (type and bytes) when they are sent one after another, round after round; `None` for one that
-/// the window would refuse, because it refers to something that is not among them.
+/// Whether each document (type and bytes) is concluded when they are sent one after another, round after round; not one that
+/// the window would refuse, because it refers to something that is not among them, or leaves to its officers.
 ///
 /// # Errors
 /// The window fails.
-pub fn expected(
+pub fn concluded(
     of: &Declarative,
     business: &dyn Business,
     simulator: &dyn Simulator,
     documents: &[(&str, &[u8])],
-) -> Result<Vec<Option<Outcome>>> {
-    let mut ends: Vec<Option<Outcome>> = vec![Some(Outcome::None); documents.len()];
+) -> Result<Vec<bool>> {
+    let mut ends = vec![true; documents.len()];
     loop {
         let (mut store, mut count, before) = (Memory::default(), 0, ends.clone());
         for _ in 0..2 {
             for (end, (message_type, document)) in ends.iter_mut().zip(documents) {
-                if end.is_none() {
+                if !*end {
                     continue;
                 }
                 count += 1;
@@ -43,24 +41,24 @@ pub fn expected(
             }
         }
         // What one left out did to the others is seen in the next walk.
-        if ends.iter().zip(&before).all(|(now, then)| now.is_none() == then.is_none()) {
+        if ends == before {
             return Ok(ends);
         }
     }
 }
 
-/// The outcome with the highest rank; `None` if it had no effect or came to no end.
+/// Whether it took effect, and the receipt with the highest rank concludes it.
 fn walked(
     business: &dyn Business,
     simulator: &dyn Simulator,
     store: &mut Memory,
     message_type: &str,
     payload: &[u8],
-) -> Result<Option<Outcome>> {
+) -> Result<bool> {
     let arrived = Arrived { message_type, file_name: "D.xml", payload, at: Timestamp::from_millis(1_768_181_710_000) };
     let effect = simulator.take(store, &arrived, &Script::default())?;
     if effect.effect_key.is_none() {
-        return Ok(None);
+        return Ok(false);
     }
     let mut end = (0, Outcome::None);
     for answer in &effect.answers {
@@ -69,7 +67,7 @@ fn walked(
             end = (receipt.rank, receipt.outcome);
         }
     }
-    Ok(Some(end.1).filter(|outcome| matches!(outcome, Outcome::Accepted | Outcome::Concluded)))
+    Ok(end.1 == Outcome::Concluded)
 }
 
 /// A window's state in memory.

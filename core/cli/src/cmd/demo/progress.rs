@@ -1,7 +1,6 @@
 //! How a demonstration stands: a live line for a person, a table at the end.
 
 use super::Outcome;
-use super::expected::Expected;
 use crate::app::App;
 use indicatif::{ProgressBar, ProgressStyle};
 use kouan_journal::Delivery;
@@ -13,7 +12,6 @@ use unicode_width::UnicodeWidthStr;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standing {
     pub sent: u64,
-    pub accepted: u64,
     pub concluded: u64,
     pub refused: u64,
     pub parked: u64,
@@ -26,10 +24,9 @@ impl Standing {
         let delivery = |state: Delivery| {
             usize::try_from(state.number()).ok().and_then(|n| counts.by_delivery.get(n)).copied().unwrap_or_default()
         };
-        let [_, accepted, _, concluded] = counts.by_outcome;
+        let [_, _, _, concluded] = counts.by_outcome;
         Self {
             sent: delivery(Delivery::Sent),
-            accepted,
             concluded,
             refused: delivery(Delivery::Refused),
             parked: counts.parked,
@@ -38,10 +35,9 @@ impl Standing {
         }
     }
 
-    /// Messages that have come to their end: what is only accepted counts where nothing more was to follow.
-    pub fn ended(&self, expected: Expected) -> u64 {
-        let open = expected.concluded.saturating_sub(self.concluded);
-        self.concluded + self.refused + self.accepted.saturating_sub(open)
+    /// Messages that have come to their end.
+    pub fn ended(&self) -> u64 {
+        self.concluded + self.refused
     }
 }
 
@@ -62,7 +58,7 @@ impl Progress {
     }
 
     pub fn show(&mut self, now: &Standing) {
-        self.bar.set_position(now.concluded + now.refused + now.accepted);
+        self.bar.set_position(now.ended());
         self.bar.set_message(if self.zh {
             format!("已发送 {}  办结 {}  校验不通过 {}  回执 {}", now.sent, now.concluded, now.refused, now.receipts)
         } else {
@@ -94,7 +90,6 @@ pub fn table(app: &App, outcome: &Outcome) -> std::io::Result<()> {
     let rows = [
         (("报文", "messages"), outcome.messages.to_string()),
         (("办结", "concluded"), outcome.concluded.to_string()),
-        (("入库（其后由海关人工处理）", "accepted (the rest is the customs' turn)"), outcome.accepted.to_string()),
         (("校验不通过（故意的错误）", "refused (planted mistakes)"), outcome.refused.to_string()),
         (("挂起", "parked"), outcome.parked.to_string()),
         (("回执", "receipts"), outcome.receipts.to_string()),
