@@ -27,7 +27,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     suite: Vec<String>,
     /// End a suite that takes longer than this many minutes
-    #[arg(long, default_value_t = 20, value_name = "MINUTES")]
+    #[arg(long, default_value_t = 40, value_name = "MINUTES")]
     limit: u64,
 }
 
