@@ -124,6 +124,10 @@ impl<'a> Scanner<'a> {
     }
 
     fn read(&mut self) -> Result<Token<'a>, At> {
+        // The mark was taken off; a second one is text, but the tokenizer would pass over it and count all places from there.
+        if self.end == 0 && self.text.starts_with('\u{FEFF}') {
+            return Err((XmlFault::NotWellFormed("text before the root element".into()), 0));
+        }
         loop {
             self.offset = self.end;
             let event = match self.tokens.read_event() {

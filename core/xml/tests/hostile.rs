@@ -52,6 +52,15 @@ fn too_much_of_anything() {
 }
 
 #[test]
+fn a_second_mark_is_text() {
+    let xml = "\u{FEFF}<?xml version='1.0'?><!-- 岸 --><a>岸</a>";
+    let utf_16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+    assert_eq!(code(format!("\u{FEFF}{xml}")), "KOUAN-XML-NOT-WELL-FORMED");
+    assert_eq!(code(utf_16(&format!("\u{FEFF}{xml}"))), "KOUAN-XML-NOT-WELL-FORMED");
+    assert!(read_with(xml.as_bytes(), &Limits::default()).is_ok(), "one is none");
+}
+
+#[test]
 fn entities_are_never_defined_or_fetched() {
     let laughs = "<!DOCTYPE l [<!ENTITY a 'ha'><!ENTITY b '&a;&a;&a;&a;'><!ENTITY c '&b;&b;&b;&b;'>]><l>&c;</l>";
     assert_eq!(code(laughs), "KOUAN-XML-DOCTYPE");

@@ -57,8 +57,7 @@ impl Business {
         validators: Vec<Arc<Validator>>,
     ) -> Self {
         let context = Context::standalone(plugin.id, Path::new("."));
-        let ways: Vec<_> =
-            configs.iter().map(|config| plugin.business.unwrap()(&context, config).unwrap()).collect();
+        let ways: Vec<_> = configs.iter().map(|config| plugin.business.unwrap()(&context, config).unwrap()).collect();
         let types = ways[0].describe().types.into_iter().map(|kind| kind.id).collect();
         Self {
             messages: messages.into_iter().map(Cow::Borrowed).collect(),
@@ -70,8 +69,9 @@ impl Business {
         }
     }
 
-    /// Checks a message as dropped in some folder with some attachments, then all that follows a check.
-    pub fn judge(&self, document: &[u8], random: &mut Random) {
+    /// Checks a message as dropped in some folder with some attachments, then all that follows a check; whether its type
+    /// could be told.
+    pub fn judge(&self, document: &[u8], random: &mut Random) -> bool {
         let business = random.pick(&self.ways);
         let form_id = (random.below(3) == 0).then(|| random.pick(&self.types).as_str());
         let noise = random.bytes(300);
@@ -86,6 +86,7 @@ impl Business {
         assert!(report.keys.iter().all(|key| !key.value.is_empty()), "an empty key");
         follow(business.as_ref(), &package, &report);
         self.validate(document, random);
+        !report.message_type.is_empty()
     }
 
     /// The validators by the letter, and on a day.
@@ -99,18 +100,22 @@ impl Business {
         let outcome = validator.check(document, &options);
         sane(&outcome.findings, document);
         for value in &outcome.values {
-            assert!(value.element.end <= document.len() as u64 && value.content.end <= value.element.end.max(value.content.end));
+            assert!(
+                value.element.end <= document.len() as u64
+                    && value.content.end <= value.element.end.max(value.content.end)
+            );
         }
     }
 
-    /// Reads a receipt.
-    pub fn read(&self, bytes: &[u8]) {
-        let Ok(receipt) = self.ways[0].read_receipt(bytes) else { return };
+    /// Reads a receipt; whether it is one.
+    pub fn read(&self, bytes: &[u8]) -> bool {
+        let Ok(receipt) = self.ways[0].read_receipt(bytes) else { return false };
         assert!(receipt.keys.iter().all(|key| !key.value.is_empty()), "an empty key");
         assert!(!receipt.name.prefix.is_empty() && !receipt.name.prefix.contains(['/', '\\']));
         let texts = [&receipt.text, &receipt.stage, &receipt.code, &receipt.kind];
         let most = 16 * bytes.len() + LONGEST_FINDING;
         assert!(texts.iter().map(|text| text.len()).sum::<usize>() <= most, "a receipt grows");
+        true
     }
 
     /// What the window is sent: messages, in zips and with trailers too.
@@ -123,23 +128,22 @@ impl Business {
         self.messages.iter().cloned().chain(zipped).chain(trailers).collect()
     }
 
-    /// A payload as the window takes it.
-    pub fn arrive(&self, payload: &[u8], random: &mut Random) {
+    /// A payload as the window takes it; whether it has an effect.
+    pub fn arrive(&self, payload: &[u8], random: &mut Random) -> bool {
         let message_type = random.pick(&self.types).as_str();
         let arrived = Arrived { message_type, file_name: "a.xml", payload, at: NOW };
         let _ = self.window.repeat_key(&arrived);
         let content = self.window.content(&arrived);
         assert!(content.len() <= payload.len().max(64 << 20));
         let mut store = Memory::default();
-        if let Ok(effect) = self.window.take(&mut store, &arrived, &Script::default()) {
-            // What it answers is what it can read itself.
-            for answer in &effect.answers {
-                self.read(&answer.payload);
-            }
-            if let Some(key) = &effect.effect_key {
-                let _ = self.window.known_already(&store, &arrived, key);
-            }
+        let Ok(effect) = self.window.take(&mut store, &arrived, &Script::default()) else { return false };
+        // What it answers can be read.
+        for answer in &effect.answers {
+            assert!(self.read(&answer.payload), "its own answer is none: {}", answer.message_type);
         }
+        let Some(key) = &effect.effect_key else { return false };
+        let _ = self.window.known_already(&store, &arrived, key);
+        true
     }
 }
 
@@ -176,7 +180,8 @@ fn sane(findings: &[Finding], document: &[u8]) {
             &finding.hint_zh,
             &finding.hint_en,
         ];
-        let size: usize = texts.iter().map(|text| text.len()).sum::<usize>() + finding.value.as_ref().map_or(0, String::len);
+        let size: usize =
+            texts.iter().map(|text| text.len()).sum::<usize>() + finding.value.as_ref().map_or(0, String::len);
         assert!(size <= LONGEST_FINDING, "a finding of {size} bytes: {}", finding.rule);
         assert!(!finding.message_zh.is_empty() && !finding.message_en.is_empty(), "{} says nothing", finding.rule);
         let end = finding.offset + u64::from(finding.length);
