@@ -139,7 +139,7 @@ impl Business {
         let Ok(effect) = self.window.take(&mut store, &arrived, &Script::default()) else { return false };
         // What it answers can be read.
         for answer in &effect.answers {
-            assert!(self.read(&answer.payload), "its own answer is none: {}", answer.message_type);
+            assert!(self.read(&answer.payload), "its own answer is none: {}", String::from_utf8_lossy(&answer.payload));
         }
         let Some(key) = &effect.effect_key else { return false };
         let _ = self.window.known_already(&store, &arrived, key);
