@@ -108,7 +108,7 @@ fn no_type(compiled: &Compiled, document: &Decoded<'_>, root: &Root, candidates:
         return placed(finding, document, root.offset, &format!("/{}", root.local), &root.local, None);
     };
     let field = path.text().rsplit('/').next().unwrap_or_default();
-    let value = peeked.values(path).first().map(|value| value.to_string());
+    let value = peeked.values(path).first().map(|value| kouan_schema::shortened(value));
     let known: Vec<&str> = candidates.iter().flat_map(|of| of.is.iter().map(String::as_str)).collect();
     let known = known.join(", ");
     let (zh, en) = match &value {

@@ -76,7 +76,8 @@ fn render(parts: &[Part], out: &mut String, escape: bool, lookup: &mut Lookup<'_
                 }
                 // Values may come from a message that was not well-formed.
                 let value: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-                if escape { out.push_str(&escape_text(&value)) } else { out.push_str(&value) }
+                // A place may stand in an attribute as well as in text.
+                if escape { out.push_str(&escape_text(&value).replace('"', "&quot;")) } else { out.push_str(&value) }
             }
             Part::If { name, present, parts } => {
                 let has = lookup(name)?.is_some_and(|value| !value.is_empty());
@@ -158,6 +159,13 @@ mod tests {
         assert_eq!(template.xml(&mut lookup).unwrap(), b"<a>1 &lt; 2 </a><c/>00042{");
         assert_eq!(template.plain(&mut lookup).unwrap(), "<a>1 < 2 </a><c/>00042{");
         assert_eq!(template.names().into_iter().collect::<Vec<_>>(), ["A", "B", "n"]);
+    }
+
+    #[test]
+    fn a_quote_does_not_end_an_attribute() {
+        let template = Template::read("t", "<a b=\"{A}\"/>").unwrap();
+        let mut quoted = |_: &str| Ok(Some("x\" y='1".to_owned()));
+        assert_eq!(template.xml(&mut quoted).unwrap(), b"<a b=\"x&quot; y='1\"/>");
     }
 
     #[test]

@@ -37,3 +37,4 @@ pub use rules::{RuleInfo, RuleSet, RuleTest};
 pub use schema::{Mode, Schema};
 pub use validator::{Captured, CheckOptions, Enforcement, MOST_FINDINGS, Outcome, Validator, ValidatorBuilder};
 pub use value::gb_length;
+pub use wording::shortened;

@@ -6,6 +6,7 @@ use crate::rules::RuleSet;
 use crate::schema::{Mode, Schema};
 use crate::wants::{WantId, Wants};
 use kouan_sdk::Finding;
+use kouan_xml::Limits;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -36,6 +37,8 @@ pub struct CheckOptions<'a> {
     pub strict: bool,
     /// File name to stand in the findings.
     pub file: Option<&'a str>,
+    /// How much the document may ask of us; `None` = what a business message needs.
+    pub limits: Option<Limits>,
 }
 
 /// A value that the plugin asked for, each time it occurs, in document order.

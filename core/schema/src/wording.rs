@@ -14,7 +14,7 @@ pub(crate) fn label(name: &str, notes: &Notes) -> Texts {
 }
 
 /// `value`, short enough for one line.
-pub(crate) fn shortened(value: &str) -> String {
+pub fn shortened(value: &str) -> String {
     const MOST: usize = 40;
     let clean = |c: char| if c.is_control() { ' ' } else { c };
     let mut text: String = value.chars().take(MOST).map(clean).collect();

@@ -5,6 +5,8 @@
 
 #![forbid(unsafe_code)]
 
+mod burst;
+mod families;
 mod floor;
 mod journal;
 mod large;
@@ -26,7 +28,7 @@ use table::Table;
 #[derive(Parser)]
 #[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
 struct Args {
-    /// Suites: stages, journal, transports, pipeline, receipts, memory, large
+    /// Suites: stages, families, journal, transports, pipeline, burst, receipts, memory, large
     names: Vec<String>,
     /// One JSON object a row
     #[arg(long)]
@@ -43,15 +45,20 @@ struct Args {
     /// Used by the suite `memory` for its child process
     #[arg(long, hide = true)]
     holds: Option<PathBuf>,
+    /// Used by the suite `families` for its child process: judges the file `--dir` as a message of this family
+    #[arg(long, hide = true)]
+    weighs: Option<String>,
 }
 
 type Suite = fn(&mut Table, &Setup) -> anyhow::Result<()>;
 
 const SUITES: &[(&str, Suite)] = &[
     ("stages", stages::run),
+    ("families", families::run),
     ("journal", journal::run),
     ("transports", transports::run),
     ("pipeline", pipeline::run),
+    ("burst", burst::run),
     ("receipts", receipts::run),
     ("memory", memory::run),
     ("large", large::run),
@@ -82,6 +89,9 @@ fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     if let Some(folder) = &args.holds {
         return memory::hold(folder, args.messages);
+    }
+    if let (Some(family), Some(file)) = (&args.weighs, &args.dir) {
+        return families::hold(family, file);
     }
     if let Some(unknown) = args.names.iter().find(|name| !SUITES.iter().any(|(known, _)| known == name)) {
         let known: Vec<_> = SUITES.iter().map(|(name, _)| *name).collect();

@@ -21,7 +21,7 @@ pub fn check(checkout: &Checkout, report: &mut Report) {
         if DATA.iter().any(|folder| file.path.starts_with(folder)) {
             continue;
         }
-        white_space(file, report);
+        white_space(checkout, file, report);
         if file.path.ends_with(".rs") {
             rust_code(checkout, file, report);
             plugin_names(checkout, file, &businesses, report);
@@ -44,7 +44,11 @@ fn machine_paths(checkout: &Checkout, file: &SourceFile, report: &mut Report) {
     }
 }
 
-fn white_space(file: &SourceFile, report: &mut Report) {
+fn white_space(checkout: &Checkout, file: &SourceFile, report: &mut Report) {
+    let is_verbatim = checkout.rules.verbatim.keys().any(|folder| file.path.starts_with(&format!("{folder}/")));
+    if is_verbatim && !file.path.ends_with(".md") {
+        return;
+    }
     for (line, text) in lines(&file.text) {
         if text.ends_with([' ', '\t', '\r']) {
             report.violations.push(Violation::new(&file.path, line, "white space at the end of the line"));

@@ -14,6 +14,8 @@ pub struct Rules {
     pub long: BTreeMap<String, String>,
     /// Room → why it needs `unsafe`.
     pub unsafe_in: BTreeMap<String, String>,
+    /// Folders of bytes that are what they are, and why: white space is not looked at.
+    pub verbatim: BTreeMap<String, String>,
     /// Room → rooms it may use; `*` = one folder name.
     pub arrows: BTreeMap<String, Vec<String>>,
     /// Library → rooms that may know it.

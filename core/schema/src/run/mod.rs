@@ -17,7 +17,7 @@ use std::ops::Range;
 
 /// Judges a document.
 pub(crate) fn check(validator: &Validator, document: &[u8], options: &CheckOptions<'_>) -> Outcome {
-    let limits = Limits::default();
+    let limits = options.limits.unwrap_or_default();
     let decoded = match kouan_xml::decode(document, &limits) {
         Ok(decoded) => decoded,
         Err(fault) => return finish::undecodable(&fault, options),
