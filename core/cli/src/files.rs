@@ -1,9 +1,9 @@
 //! Files that commands are asked to look at.
 
-use crate::exit::Exit;
+use crate::exit::{Exit, WrongUsage};
 use kouan_sdk::{Error, ErrorKind};
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
 const UNREADABLE: &str = "KOUAN-CLI-FILE-UNREADABLE";
@@ -19,6 +19,16 @@ pub fn read(path: &Path, most: u64) -> kouan_sdk::Result<Vec<u8>> {
         return Err(invalid("KOUAN-PACKAGE-TOO-LARGE", format!("more than {most} bytes")));
     }
     Ok(bytes)
+}
+
+/// A new file, on the disk before it is said to be there; one that is there already stays as it is.
+///
+/// # Errors
+/// The path cannot be written; the disk is full.
+pub fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let mut file = File::create_new(path).map_err(|error| WrongUsage(format!("{}: {error}", path.display())))?;
+    file.write_all(bytes)?;
+    Ok(file.sync_all()?)
 }
 
 /// How a command ends that could not read its file: a name that is no file is wrong usage.

@@ -20,6 +20,7 @@ mod journal;
 mod lang;
 mod logging;
 mod rehearsal;
+mod skeleton;
 mod table;
 mod texts;
 mod usage;

@@ -111,3 +111,28 @@ fn every_shell_gets_its_completion() {
     }
     assert_eq!(kouan(&["completion", "csh"]).status.code(), Some(2));
 }
+
+#[test]
+fn a_template_is_listed_written_once_and_refused_where_there_is_none() {
+    let (exit, list) = told(&["template", "goods-declaration"]);
+    assert_eq!((exit, &list["types"][0]["id"]), (Some(0), &json!("DECCUS001")));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.xml");
+    let args = ["template", "manifest", "mt1101", "-o", path.to_str().unwrap()];
+    let (exit, said) = told(&args);
+    assert_eq!((exit, &said["type"], &said["file"]), (Some(0), &json!("MT1101"), &json!(path)));
+    let written = std::fs::read(&path).unwrap();
+    assert!(String::from_utf8(written.clone()).unwrap().contains("<MessageType>MT1101</MessageType>"));
+    assert_eq!(kouan(&args).status.code(), Some(2), "a file that is there stays");
+    assert_eq!(std::fs::read(&path).unwrap(), written);
+    for (args, why) in [
+        (["template", "manifest", "MT1102"], "MT1101"),
+        (["template", "manifests", "MT1101"], "did you mean `manifest`?"),
+        (["template", "transport-means", "CDSAL"], "no public structure"),
+        (["template", "goods-declaration", "DECEDOC001"], ""),
+    ] {
+        let output = kouan(&args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(String::from_utf8(output.stderr).unwrap().contains(why), "{args:?}");
+    }
+}

@@ -31,6 +31,8 @@ pub(crate) struct Type {
     pub(crate) is: Vec<String>,
     /// Index into [`Compiled::validators`]; `None` = the content is not checked.
     pub(crate) validator: Option<usize>,
+    /// What `~` stands for in its paths.
+    pub(crate) body: Option<String>,
     pub(crate) keys: Vec<(String, Pick)>,
     pub(crate) values: Vec<(String, Pick)>,
     pub(crate) parties: Vec<(String, Pick)>,
@@ -303,6 +305,7 @@ impl Schemas {
             detect: pick(part.detect.as_ref(), body)?,
             is: part.is.clone().unwrap_or_else(|| vec![text.id.clone()]),
             validator,
+            body: part.body.clone(),
             keys: picks(&part.keys, body)?,
             values: picks(&part.values, body)?,
             parties: parties

@@ -4,6 +4,7 @@ use crate::business::Compiled;
 use crate::check::{self, Judge};
 use crate::config::{self, Levels};
 use crate::data::Place;
+use crate::form::{self, MessageForm};
 use crate::hooks::Hooks;
 use crate::samples::{self, Sample};
 use crate::simulate::SimulatedWindow;
@@ -68,6 +69,14 @@ impl Declarative {
     /// As [`Self::business`].
     pub fn validators(&self, folder: Option<&Path>) -> Result<Vec<Arc<Validator>>> {
         built(&*self.compiled(folder)?)
+    }
+
+    /// What a message of each type of the built-in data looks like, for one who writes the first.
+    ///
+    /// # Errors
+    /// As [`Self::business`].
+    pub fn forms(&self) -> Result<Vec<MessageForm>> {
+        form::forms(&*self.compiled(None)?)
     }
 
     /// The built-in samples.

@@ -22,6 +22,7 @@ mod codes;
 mod error;
 mod model;
 mod names;
+mod outline;
 mod rules;
 mod run;
 mod schema;
@@ -33,6 +34,7 @@ mod xsd;
 
 pub use codes::{Code, CodeTable};
 pub use error::LoadError;
+pub use outline::{Facets, Form, Outline};
 pub use rules::{RuleInfo, RuleSet, RuleTest};
 pub use schema::{Mode, Schema};
 pub use validator::{Captured, CheckOptions, Enforcement, MOST_FINDINGS, Outcome, Validator, ValidatorBuilder};

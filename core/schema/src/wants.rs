@@ -58,6 +58,14 @@ impl Wants {
         self.get(parent).children.iter().copied().find(|id| *self.get(*id).name == *name)
     }
 
+    /// The path of a wanted place, `/Root/Child/@Attribute`.
+    pub(crate) fn path(&self, id: WantId) -> String {
+        match id {
+            0 => String::new(),
+            id => format!("{}/{}", self.path(self.get(id).parent), self.get(id).name),
+        }
+    }
+
     /// The wanted place of a root element.
     pub(crate) fn root(&self, element: ElementId) -> WantId {
         self.roots.iter().find(|(id, _)| *id == element).map_or(0, |(_, want)| *want)

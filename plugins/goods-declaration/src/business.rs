@@ -7,7 +7,7 @@ use crate::facts::{ATTACHMENT, ATTACHMENT_RECEIVER, DECLARATION, DECLARATION_REC
 use crate::sign::Signing;
 use crate::simulate::Window;
 use crate::{plan, receipt, refusal};
-use kouan_declarative::Levels;
+use kouan_declarative::{Levels, MessageForm};
 use kouan_schema::{RuleInfo, Validator};
 use kouan_sdk::business::{
     BusinessInfo, Key, MessageType, Package, PartPlan, Receipt, ReceiptName, Report, RootName, SignatureRequest, Signer,
@@ -96,34 +96,50 @@ impl GoodsDeclaration {
     }
 }
 
+/// What a declaration and its attachments look like, for one who writes the first.
+///
+/// # Errors
+/// As [`validator`].
+pub fn forms() -> Result<Vec<MessageForm>> {
+    let form = |info: MessageType| {
+        let validator = if info.roots.is_empty() { None } else { Some(validator(None)?) };
+        Ok(MessageForm { info, validator, constants: Vec::new(), body: None, foreign: Vec::new() })
+    };
+    describe().types.into_iter().map(form).collect()
+}
+
+fn describe() -> BusinessInfo {
+    let any = |local: &str| RootName::new("*", local);
+    let declaration = MessageType {
+        id: DECLARATION.into(),
+        name_zh: "报关单".into(),
+        name_en: "goods declaration".into(),
+        folder: "Deccus001".into(),
+        roots: vec![RootName::new(NAMESPACE, "DecMessage")],
+        receivers: vec![DECLARATION_RECEIVER.into()],
+        receipt_deadline_s: RECEIPT_DEADLINE_S,
+    };
+    let attachment = MessageType {
+        id: ATTACHMENT.into(),
+        name_zh: "随附单据".into(),
+        name_en: "attachment of a goods declaration".into(),
+        folder: "Decedoc001".into(),
+        roots: Vec::new(),
+        receivers: vec![ATTACHMENT_RECEIVER.into()],
+        receipt_deadline_s: RECEIPT_DEADLINE_S,
+    };
+    BusinessInfo {
+        id: ID.into(),
+        name_zh: "货物申报".into(),
+        name_en: "goods declaration".into(),
+        types: vec![declaration, attachment],
+        receipt_roots: ["DecImportResponse", "DEC_RESULT", "DEC_DATA", "Root", "DecMessage"].map(any).into(),
+    }
+}
+
 impl Business for GoodsDeclaration {
     fn describe(&self) -> BusinessInfo {
-        let any = |local: &str| RootName::new("*", local);
-        let declaration = MessageType {
-            id: DECLARATION.into(),
-            name_zh: "报关单".into(),
-            name_en: "goods declaration".into(),
-            folder: "Deccus001".into(),
-            roots: vec![RootName::new(NAMESPACE, "DecMessage")],
-            receivers: vec![DECLARATION_RECEIVER.into()],
-            receipt_deadline_s: RECEIPT_DEADLINE_S,
-        };
-        let attachment = MessageType {
-            id: ATTACHMENT.into(),
-            name_zh: "随附单据".into(),
-            name_en: "attachment of a goods declaration".into(),
-            folder: "Decedoc001".into(),
-            roots: Vec::new(),
-            receivers: vec![ATTACHMENT_RECEIVER.into()],
-            receipt_deadline_s: RECEIPT_DEADLINE_S,
-        };
-        BusinessInfo {
-            id: ID.into(),
-            name_zh: "货物申报".into(),
-            name_en: "goods declaration".into(),
-            types: vec![declaration, attachment],
-            receipt_roots: ["DecImportResponse", "DEC_RESULT", "DEC_DATA", "Root", "DecMessage"].map(any).into(),
-        }
+        describe()
     }
 
     fn check(&self, package: &Package<'_>) -> Result<Report> {

@@ -22,5 +22,5 @@ mod script;
 mod sign;
 mod simulate;
 
-pub use business::{ID, PLUGIN, rules, validator};
+pub use business::{ID, PLUGIN, forms, rules, validator};
 pub use samples::{Sample, SampleKind, receipts, renumbered, samples};

@@ -18,6 +18,7 @@ mod rules;
 mod run;
 mod sandbox;
 mod store;
+mod template;
 
 use crate::app::App;
 use crate::exit::Exit;
@@ -59,6 +60,7 @@ commands! {
     Explain(explain),
     Rules(rules),
     Codes(codes),
+    Template(template),
     #[cfg(feature = "security-software")]
     Key(key),
     Completion(completion),

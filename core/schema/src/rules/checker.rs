@@ -35,6 +35,8 @@ pub(super) struct Checker<'a> {
     pub(super) schema: &'a Schema,
     pub(super) wants: &'a mut Wants,
     pub(super) tables: &'a dyn Fn(&str) -> bool,
+    /// Places that the expression reads are added.
+    pub(super) spoken: &'a mut Vec<WantId>,
     /// Innermost last.
     pub(super) variables: Vec<(String, Ty)>,
 }
@@ -138,6 +140,7 @@ impl Checker<'_> {
             let message = format!("{} has no {name}{hint}", self.wants.get(parent).name);
             return Err(Wrong { id, message });
         };
+        self.spoken.push(want);
         Ok(self.wanted(want))
     }
 

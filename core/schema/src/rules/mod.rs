@@ -55,6 +55,8 @@ pub struct RuleInfo {
     pub severity: Severity,
     /// Where it applies.
     pub select: Vec<String>,
+    /// Paths of the values that it reads, and of what it marks.
+    pub fields: Vec<String>,
     /// Condition, if any.
     pub when: Option<String>,
     /// What must hold.

@@ -11,7 +11,7 @@ use crate::wants::{WantId, Wants};
 use cel::{Env, Program};
 use kouan_sdk::Severity;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -78,7 +78,7 @@ pub(super) fn file(
         let line = e.span().map_or(0, |span| line_of(text, span.start));
         LoadError { line, column: 1, ..LoadError::whole(BAD_RULE, path, e.message()) }
     })?;
-    let mut reader = Reader { schema, wants, codes, path, text, line: 0, env: Env::stdlib() };
+    let mut reader = Reader { schema, wants, codes, path, text, line: 0, spoken: Vec::new(), env: Env::stdlib() };
     file.rule.into_iter().map(|written| reader.rule(written)).collect()
 }
 
@@ -94,6 +94,8 @@ struct Reader<'a> {
     path: &'a str,
     text: &'a str,
     line: u32,
+    /// Places that the rule being read speaks of.
+    spoken: Vec<WantId>,
     /// With the optional syntax (`.?name`).
     env: Env,
 }
@@ -115,6 +117,7 @@ impl Reader<'_> {
                 return Err(self.error(BAD_RULE, format!("{id}: {day} is not a day yyyy-MM-dd")));
             }
         }
+        self.spoken.clear();
         let paths = self.select_paths(&id, written.select)?;
         let mut selects = Vec::new();
         for path in &paths {
@@ -133,6 +136,7 @@ impl Reader<'_> {
             file: self.path.to_owned(),
             line: self.line,
             severity: written.severity,
+            fields: self.fields(&selects),
             select: paths,
             when: written.when,
             assert: written.assert,
@@ -190,6 +194,7 @@ impl Reader<'_> {
             let mut checker = Checker {
                 schema: self.schema,
                 wants: self.wants,
+                spoken: &mut self.spoken,
                 tables: &|name| codes.contains_key(name),
                 variables: vec![("this".into(), this), ("root".into(), Ty::Node(root)), ("mode".into(), Ty::Text)],
             };
@@ -204,6 +209,13 @@ impl Reader<'_> {
             return Err(self.error(BAD_RULE, message));
         }
         Ok(program)
+    }
+
+    /// Paths of the values that the rule being read speaks of, and of what it marks.
+    fn fields(&self, selects: &[(WantId, Option<WantId>)]) -> Vec<String> {
+        let marked = selects.iter().map(|(select, target)| target.unwrap_or(*select));
+        let read = self.spoken.iter().copied().filter(|want| self.wants.get(*want).text);
+        marked.chain(read).map(|want| self.wants.path(want)).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     fn root_of(&self, want: WantId) -> WantId {
