@@ -417,6 +417,26 @@ fn receipts_wait_for_an_in_box_without_room_and_lie_there_once_there_is_some() {
 }
 
 #[test]
+fn a_file_too_big_that_cannot_be_answered_holds_up_no_other() {
+    if !may_mount() {
+        return;
+    }
+    let port = Port::new(Setup { site: "max_file_bytes = 100000".into(), ..Setup::default() });
+    let inbox = Mounted::at(port.place("InBox"), "size=4m");
+    inbox.change("ro");
+    port.drop_file("BIG.xml", &vec![b'x'; 200_000]);
+    let gateway = port.start();
+    until("it is claimed", || port.names("TempBox").iter().any(|name| name.ends_with("BIG.xml")));
+    port.drop_import("G1");
+    concluded(&gateway, "G1");
+    assert!(port.names("FailBox").is_empty(), "no end is shown before the answer");
+    inbox.change("rw");
+    until("it is put aside", || port.names("FailBox") == ["BIG.xml"]);
+    assert_eq!(port.inbox("Failed_BIG_").len(), 1);
+    gateway.drain();
+}
+
+#[test]
 fn a_full_disk_takes_nothing_in_loses_nothing_and_goes_on_when_there_is_room() {
     if !may_mount() {
         return;

@@ -4,9 +4,8 @@ use crate::declarative::Declarative;
 use crate::samples::{Sample, SampleKind};
 use kouan_sdk::business::{Receipt, Report};
 use kouan_sdk::conformance::business as kit;
-use kouan_sdk::simulator::{Arrived, Effect, Script, StateStore};
+use kouan_sdk::simulator::{Arrived, Effect, MemoryStore, Script};
 use kouan_sdk::{Business, Context, PluginDecl, Result, Severity, Simulator, Timestamp, catalogue};
-use std::collections::BTreeMap;
 
 /// An instance of the plugin.
 ///
@@ -119,7 +118,7 @@ pub fn value<'k>(keys: &'k [kouan_sdk::business::Key], name: &str) -> &'k str {
 pub struct Bench {
     business: Box<dyn Business>,
     simulator: Box<dyn Simulator>,
-    store: Memory,
+    store: MemoryStore,
     at: Timestamp,
 }
 
@@ -130,7 +129,7 @@ impl Bench {
     /// As [`business`] and [`simulator`].
     pub fn new(plugin: &PluginDecl) -> Self {
         let at = Timestamp::from_millis(1_768_181_710_000);
-        Self { business: business(plugin, "{}"), simulator: simulator(plugin), store: Memory::default(), at }
+        Self { business: business(plugin, "{}"), simulator: simulator(plugin), store: MemoryStore::default(), at }
     }
 
     /// Sends a document under a type; the effect and the receipts, read.
@@ -172,29 +171,5 @@ impl Bench {
             self.business.read_receipt(&answer.payload).unwrap_or_else(|e| panic!("{e}: {text}"))
         };
         answers.iter().map(read).collect()
-    }
-}
-
-/// A window's state in memory.
-#[derive(Debug, Default)]
-struct Memory {
-    values: BTreeMap<String, Vec<u8>>,
-    counters: BTreeMap<String, u64>,
-}
-
-impl StateStore for Memory {
-    fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        Ok(self.values.get(key).cloned())
-    }
-
-    fn put(&mut self, key: &str, value: &[u8]) -> Result<()> {
-        self.values.insert(key.into(), value.into());
-        Ok(())
-    }
-
-    fn next(&mut self, counter: &str) -> Result<u64> {
-        let last = self.counters.entry(counter.into()).or_default();
-        *last += 1;
-        Ok(*last)
     }
 }

@@ -4,9 +4,8 @@
 use include_dir::Dir;
 use kouan_declarative::{Declarative, NoHooks};
 use kouan_sdk::business::{Attachment, Key, Outcome, Package, Payload, Report};
-use kouan_sdk::simulator::{Arrived, Script, StateStore};
+use kouan_sdk::simulator::{Arrived, MemoryStore, Script};
 use kouan_sdk::{Business, Context, Result, Simulator, Timestamp};
-use std::collections::BTreeMap;
 use std::path::Path;
 
 static NOTHING: Dir<'_> = Dir::new("", &[]);
@@ -250,27 +249,10 @@ fn receipts_and_refusals_are_read_alike() {
     assert!(business.refusal(&Report::default()).is_ok(), "also what is of no type");
 }
 
-#[derive(Default)]
-struct Memory(BTreeMap<String, Vec<u8>>, u64);
-
-impl StateStore for Memory {
-    fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        Ok(self.0.get(key).cloned())
-    }
-    fn put(&mut self, key: &str, value: &[u8]) -> Result<()> {
-        self.0.insert(key.into(), value.into());
-        Ok(())
-    }
-    fn next(&mut self, _: &str) -> Result<u64> {
-        self.1 += 1;
-        Ok(self.1)
-    }
-}
-
 #[test]
 fn the_window_gives_numbers_in_time_and_asks_for_what_is_referred_to() {
     let (business, simulator) = notes();
-    let mut store = Memory::default();
+    let mut store = MemoryStore::default();
     let mut take = |of: &'static str, document: &str, steps: &[&str]| {
         let steps = steps.iter().map(|step| (*step).to_owned()).collect();
         let at = Timestamp::from_millis(1_768_181_710_000);

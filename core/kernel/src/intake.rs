@@ -9,7 +9,7 @@ use kouan_sdk::business::Report;
 use kouan_sdk::transport::{Header, Incoming, Outgoing, Receiver, SendOutcome, header, header_value};
 use kouan_sdk::{Error, ErrorKind, Timestamp};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Longest wait for a first message; bounds how soon a stop is seen.
 const WAIT: Duration = Duration::from_millis(200);
@@ -58,30 +58,60 @@ fn close(site: &SiteSlot) {
 /// Batches until something fails. After a failure the receiver is opened anew, so that what was handed out and not
 /// settled is handed out again.
 fn pump(core: &Core, site: &SiteSlot, receiver: &dyn Receiver) -> kouan_sdk::Result<()> {
+    let mut refused = Refused { waiting: Vec::new(), failures: 0, next: Instant::now() };
     while core.phase() == Phase::Running {
         let batch = receiver.receive(core.config.limits.batch, core.config.limits.batch_bytes, WAIT)?;
-        if batch.is_empty() {
-            continue;
-        }
         let mut taken = Vec::with_capacity(batch.len());
         for incoming in batch {
             match untakable(core, &incoming) {
-                Some(reason) => {
-                    // Before the file is put aside: after a failure it is handed out, and answered, again.
-                    answer(core, site, &incoming, &reason)?;
-                    receiver.reject(incoming.token, &reason)?;
-                }
+                Some(reason) => refused.waiting.push((Incoming { body: Vec::new(), ..incoming }, reason)),
                 None => taken.push(incoming),
             }
         }
-        let tokens: Vec<_> = taken.iter().map(|incoming| incoming.token).collect();
-        let messages = taken.into_iter().map(|incoming| message(site, incoming)).collect();
-        core.journal.accept(messages)?;
-        crate::failpoint!("kernel::accepted-before-settle");
-        receiver.settle(&tokens)?;
-        core.checks.ring();
+        if !taken.is_empty() {
+            let tokens: Vec<_> = taken.iter().map(|incoming| incoming.token).collect();
+            let messages = taken.into_iter().map(|incoming| message(site, incoming)).collect();
+            core.journal.accept(messages)?;
+            crate::failpoint!("kernel::accepted-before-settle");
+            receiver.settle(&tokens)?;
+            core.checks.ring();
+        }
+        refused.end(core, site, receiver);
     }
     Ok(())
+}
+
+/// What cannot be taken in and has no answer yet: its source keeps it meanwhile, and hands it out again to the next
+/// receiver.
+struct Refused {
+    waiting: Vec<(Incoming, Error)>,
+    failures: u32,
+    next: Instant,
+}
+
+impl Refused {
+    /// Answers each, then puts it aside. An answer that cannot be delivered is tried again later, and holds up no other
+    /// message.
+    fn end(&mut self, core: &Core, site: &SiteSlot, receiver: &dyn Receiver) {
+        if self.waiting.is_empty() || Instant::now() < self.next {
+            return;
+        }
+        let mut failed = None;
+        self.waiting.retain(|(incoming, reason)| {
+            let done = answer(core, site, incoming, reason).and_then(|()| receiver.reject(incoming.token, reason));
+            done.map_err(|error| failed = Some(error)).is_err()
+        });
+        let Some(error) = failed else {
+            self.failures = 0;
+            return;
+        };
+        if self.failures == 0 {
+            tracing::warn!(site = site.config.name, code = %error.code, "a refusal waits: {}", error.message);
+        }
+        self.failures = self.failures.saturating_add(1);
+        let wait = backoff_ms(&core.config.retry, self.failures, 0);
+        self.next = Instant::now() + Duration::from_millis(wait.unsigned_abs());
+    }
 }
 
 fn message(site: &SiteSlot, incoming: Incoming) -> NewMessage {

@@ -3,6 +3,7 @@
 
 use crate::business::Key;
 use crate::{Result, Timestamp};
+use std::collections::BTreeMap;
 
 /// The sandbox's durable key-value store, one name space a business. Changes are committed with the message's effect.
 pub trait StateStore {
@@ -12,6 +13,30 @@ pub trait StateStore {
     fn put(&mut self, key: &str, value: &[u8]) -> Result<()>;
     /// The next number of a named counter, from 1.
     fn next(&mut self, counter: &str) -> Result<u64>;
+}
+
+/// A store in memory, gone with the process: for walks through a simulator that nothing is to remember.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStore {
+    values: BTreeMap<String, Vec<u8>>,
+    counters: BTreeMap<String, u64>,
+}
+
+impl StateStore for MemoryStore {
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        Ok(self.values.get(key).cloned())
+    }
+
+    fn put(&mut self, key: &str, value: &[u8]) -> Result<()> {
+        self.values.insert(key.to_owned(), value.to_vec());
+        Ok(())
+    }
+
+    fn next(&mut self, counter: &str) -> Result<u64> {
+        let last = self.counters.entry(counter.to_owned()).or_default();
+        *last += 1;
+        Ok(*last)
+    }
 }
 
 /// One payload that reached the window.

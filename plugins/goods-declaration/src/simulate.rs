@@ -279,35 +279,12 @@ mod tests {
     use crate::config::Config;
     use crate::receipt;
     use kouan_sdk::business::{Outcome, Receipt};
-    use std::collections::BTreeMap;
+    use kouan_sdk::simulator::MemoryStore;
 
     const IMPORT: &[u8] = include_bytes!("../../../business-schemas/goods-declaration/samples/good/import.xml");
     const EXPORT: &[u8] = include_bytes!("../../../business-schemas/goods-declaration/samples/good/export.xml");
     const UPDATE: &[u8] = include_bytes!("../../../business-schemas/goods-declaration/samples/good/update.xml");
     const DECLARED: &[u8] = include_bytes!("../../../business-schemas/goods-declaration/samples/declare/import.xml");
-
-    #[derive(Default)]
-    struct Memory {
-        values: BTreeMap<String, Vec<u8>>,
-        counters: BTreeMap<String, u64>,
-    }
-
-    impl StateStore for Memory {
-        fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-            Ok(self.values.get(key).cloned())
-        }
-
-        fn put(&mut self, key: &str, value: &[u8]) -> Result<()> {
-            self.values.insert(key.into(), value.into());
-            Ok(())
-        }
-
-        fn next(&mut self, counter: &str) -> Result<u64> {
-            let last = self.counters.entry(counter.into()).or_default();
-            *last += 1;
-            Ok(*last)
-        }
-    }
 
     fn window() -> Window {
         Window { data: Arc::new(Data::load(&Config::default(), None).unwrap()) }
@@ -331,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_draft_walks_to_the_end() {
-        let (window, mut store) = (window(), Memory::default());
+        let (window, mut store) = (window(), MemoryStore::default());
         let effect = window.take(&mut store, &arrived(DECLARATION, IMPORT), &script(&[])).unwrap();
         assert_eq!(effect.effect_key, Some(Key::new("ClientSeqNo", "TEST202601120001")));
         let delays: Vec<_> = effect.answers.iter().map(|answer| answer.after_ms).collect();
@@ -349,7 +326,7 @@ mod tests {
 
     #[test]
     fn numbers_are_never_given_twice_and_an_update_keeps_its_own() {
-        let (window, mut store) = (window(), Memory::default());
+        let (window, mut store) = (window(), MemoryStore::default());
         let mut take = |payload| {
             let effect = window.take(&mut store, &arrived(DECLARATION, payload), &script(&["stop"])).unwrap();
             (effect.effect_key.unwrap(), value(&read(&window, &effect.answers)[0], "SeqNo").to_owned())
@@ -367,7 +344,7 @@ mod tests {
         let (window, at) = (window(), Timestamp::parse_local("2026-01-12T10:04:00").unwrap());
         let arrived = Arrived { at, ..arrived(DECLARATION, IMPORT) };
         let script = Script { step_delay_ms: 0, ..script(&["J"]) };
-        let effect = window.take(&mut Memory::default(), &arrived, &script).unwrap();
+        let effect = window.take(&mut MemoryStore::default(), &arrived, &script).unwrap();
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         assert_eq!(text(&effect.answers[0].payload), text(sample("Successed_")));
         assert_eq!(text(&effect.answers[1].payload), text(sample("Receipt_I20260000000000001_20260112100400")));
@@ -377,7 +354,8 @@ mod tests {
     fn a_script_refuses_inspects_returns_and_stops() {
         let window = window();
         let codes = |steps: &[&str]| {
-            let effect = window.take(&mut Memory::default(), &arrived(DECLARATION, IMPORT), &script(steps)).unwrap();
+            let effect =
+                window.take(&mut MemoryStore::default(), &arrived(DECLARATION, IMPORT), &script(steps)).unwrap();
             let receipts = read(&window, &effect.answers);
             let codes: Vec<_> = receipts.iter().map(|r| (r.code.clone(), r.text.clone(), r.outcome)).collect();
             (effect.effect_key.is_some(), codes)
@@ -391,14 +369,15 @@ mod tests {
         assert_eq!(returned[4].1, "I20260000000000001,品名与编码不符");
         assert_eq!(codes(&["stop"]).1.len(), 1);
         for steps in [&["accept"][..], &["7", "refuse:late"]] {
-            let error = window.take(&mut Memory::default(), &arrived(DECLARATION, IMPORT), &script(steps)).unwrap_err();
+            let error =
+                window.take(&mut MemoryStore::default(), &arrived(DECLARATION, IMPORT), &script(steps)).unwrap_err();
             assert_eq!((error.kind, error.code.as_ref()), (ErrorKind::Config, "KOUAN-DEC-SCRIPT"));
         }
     }
 
     #[test]
     fn known_already_is_recognised_and_teaches_the_number() {
-        let (window, mut store) = (window(), Memory::default());
+        let (window, mut store) = (window(), MemoryStore::default());
         let first = arrived(DECLARATION, IMPORT);
         let key = window.repeat_key(&first).unwrap().unwrap();
         window.take(&mut store, &first, &script(&["stop"])).unwrap();
@@ -420,7 +399,7 @@ mod tests {
     #[test]
     fn a_declaration_without_its_signature_is_refused() {
         let window = window();
-        let effect = window.take(&mut Memory::default(), &arrived(DECLARATION, DECLARED), &script(&[])).unwrap();
+        let effect = window.take(&mut MemoryStore::default(), &arrived(DECLARATION, DECLARED), &script(&[])).unwrap();
         assert_eq!(effect.effect_key, None);
         assert!(read(&window, &effect.answers)[0].text.contains("签名"));
     }
@@ -430,15 +409,15 @@ mod tests {
         let window = window();
         let broken = arrived(DECLARATION, b"<DecMessage>");
         assert_eq!(window.repeat_key(&broken).unwrap(), None);
-        let effect = window.take(&mut Memory::default(), &broken, &script(&[])).unwrap();
+        let effect = window.take(&mut MemoryStore::default(), &broken, &script(&[])).unwrap();
         assert_eq!((effect.effect_key, read(&window, &effect.answers)[0].outcome), (None, Outcome::Rejected));
-        let other = window.take(&mut Memory::default(), &arrived("OTHER", b"<x/>"), &script(&[])).unwrap_err();
+        let other = window.take(&mut MemoryStore::default(), &arrived("OTHER", b"<x/>"), &script(&[])).unwrap_err();
         assert_eq!(other.code, "KOUAN-DEC-MESSAGE-TYPE");
     }
 
     #[test]
     fn attachments_are_recorded_and_not_answered() {
-        let (window, mut store) = (window(), Memory::default());
+        let (window, mut store) = (window(), MemoryStore::default());
         let edoc = crate::facts::Edoc { id: "2225X".into(), file_name: "发票.pdf".into(), ..Default::default() };
         let payload = edoc::payload(b"%PDF-1.4", &crate::facts::Facts::default(), &edoc, "I20260000000000001").unwrap();
         let arrived =
@@ -446,7 +425,7 @@ mod tests {
         assert_eq!(window.repeat_key(&arrived).unwrap(), None);
         let effect = window.take(&mut store, &arrived, &script(&[])).unwrap();
         assert_eq!(effect, Effect { effect_key: None, answers: Vec::new() });
-        let kept: serde_json::Value = serde_json::from_slice(&store.values["edoc/2225X"]).unwrap();
+        let kept: serde_json::Value = serde_json::from_slice(&store.get("edoc/2225X").unwrap().unwrap()).unwrap();
         assert_eq!((kept["pre_entry_id"].as_str(), kept["file_bytes"].as_u64()), (Some("I20260000000000001"), Some(8)));
         assert_eq!(window.content(&arrived), b"%PDF-1.4");
         let broken = Arrived { payload: b"%PDF", ..arrived };

@@ -4,10 +4,9 @@ use crate::mutate::Random;
 use kouan_declarative::Declarative;
 use kouan_schema::{CheckOptions, MOST_FINDINGS, Validator};
 use kouan_sdk::business::{Attachment, Package, Payload, Report, Signer};
-use kouan_sdk::simulator::{Arrived, Script, StateStore};
-use kouan_sdk::{Context, Finding, PluginDecl, Result, Simulator, Timestamp};
+use kouan_sdk::simulator::{Arrived, MemoryStore, Script};
+use kouan_sdk::{Context, Finding, PluginDecl, Simulator, Timestamp};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -135,7 +134,7 @@ impl Business {
         let _ = self.window.repeat_key(&arrived);
         let content = self.window.content(&arrived);
         assert!(content.len() <= payload.len().max(64 << 20));
-        let mut store = Memory::default();
+        let mut store = MemoryStore::default();
         let Ok(effect) = self.window.take(&mut store, &arrived, &Script::default()) else { return false };
         // What it answers can be read.
         for answer in &effect.answers {
@@ -186,29 +185,5 @@ fn sane(findings: &[Finding], document: &[u8]) {
         assert!(!finding.message_zh.is_empty() && !finding.message_en.is_empty(), "{} says nothing", finding.rule);
         let end = finding.offset + u64::from(finding.length);
         assert!(end <= document.len() as u64, "{} ends at {end} of {}", finding.rule, document.len());
-    }
-}
-
-/// A window's store in memory.
-#[derive(Default)]
-struct Memory {
-    values: BTreeMap<String, Vec<u8>>,
-    counters: BTreeMap<String, u64>,
-}
-
-impl StateStore for Memory {
-    fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        Ok(self.values.get(key).cloned())
-    }
-
-    fn put(&mut self, key: &str, value: &[u8]) -> Result<()> {
-        self.values.insert(key.to_owned(), value.to_vec());
-        Ok(())
-    }
-
-    fn next(&mut self, counter: &str) -> Result<u64> {
-        let next = self.counters.entry(counter.to_owned()).or_default();
-        *next += 1;
-        Ok(*next)
     }
 }

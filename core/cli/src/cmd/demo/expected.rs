@@ -3,9 +3,8 @@
 use super::drops::number;
 use kouan_declarative::Declarative;
 use kouan_sdk::business::Outcome;
-use kouan_sdk::simulator::{Arrived, Script, StateStore};
+use kouan_sdk::simulator::{Arrived, MemoryStore, Script};
 use kouan_sdk::{Business, Result, Simulator, Timestamp};
-use std::collections::BTreeMap;
 
 /// How many messages come to which end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -29,7 +28,7 @@ pub fn concluded(
 ) -> Result<Vec<bool>> {
     let mut ends = vec![true; documents.len()];
     loop {
-        let (mut store, mut count, before) = (Memory::default(), 0, ends.clone());
+        let (mut store, mut count, before) = (MemoryStore::default(), 0, ends.clone());
         for _ in 0..2 {
             for (end, (message_type, document)) in ends.iter_mut().zip(documents) {
                 if !*end {
@@ -51,7 +50,7 @@ pub fn concluded(
 fn walked(
     business: &dyn Business,
     simulator: &dyn Simulator,
-    store: &mut Memory,
+    store: &mut MemoryStore,
     message_type: &str,
     payload: &[u8],
 ) -> Result<bool> {
@@ -68,28 +67,4 @@ fn walked(
         }
     }
     Ok(end.1 == Outcome::Concluded)
-}
-
-/// A window's state in memory.
-#[derive(Default)]
-struct Memory {
-    values: BTreeMap<String, Vec<u8>>,
-    counters: BTreeMap<String, u64>,
-}
-
-impl StateStore for Memory {
-    fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        Ok(self.values.get(key).cloned())
-    }
-
-    fn put(&mut self, key: &str, value: &[u8]) -> Result<()> {
-        self.values.insert(key.into(), value.into());
-        Ok(())
-    }
-
-    fn next(&mut self, counter: &str) -> Result<u64> {
-        let last = self.counters.entry(counter.into()).or_default();
-        *last += 1;
-        Ok(*last)
-    }
 }
