@@ -81,6 +81,7 @@ pub const POINTS: &[Point] = &[
     at("journal::opened-before-orphans", Who::Client, When::Doubt),
     at("journal::replacement-before-rename", Who::Client, When::Seldom),
     at("kernel::accepted-before-settle", Who::Client, When::Flow),
+    at("kernel::answered-before-reject", Who::Client, When::SetAside),
     at("kernel::begun-before-send", Who::Client, When::Flow),
     at("kernel::checked-before-record", Who::Client, When::Flow),
     at("kernel::delivered-before-dispose", Who::Client, When::Flow),

@@ -98,7 +98,10 @@ impl Refused {
         }
         let mut failed = None;
         self.waiting.retain(|(incoming, reason)| {
-            let done = answer(core, site, incoming, reason).and_then(|()| receiver.reject(incoming.token, reason));
+            let done = answer(core, site, incoming, reason).and_then(|()| {
+                crate::failpoint!("kernel::answered-before-reject");
+                receiver.reject(incoming.token, reason)
+            });
             done.map_err(|error| failed = Some(error)).is_err()
         });
         let Some(error) = failed else {
