@@ -4,6 +4,7 @@
 
 use kouan_schema::{CheckOptions, Validator};
 use kouan_sdk::Severity;
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,11 +13,16 @@ const SCRIPT: &str = include_str!("data/mutate.py");
 /// Documents of one business.
 const DOCUMENTS: usize = 7_000;
 const SEED: &str = "20260112";
+/// Every business gets enough of each.
+const WAYS: [&str; 8] =
+    ["drop", "duplicate", "reorder", "rename", "truncate", "overflow", "bad code", "wrong namespace"];
 
 #[derive(serde::Deserialize)]
 struct Case {
     group: usize,
     document: String,
+    /// What was done to the good sample.
+    ways: Vec<String>,
     valid: bool,
     why: String,
 }
@@ -36,8 +42,18 @@ fn validator(folder: &Path, files: &[String]) -> Validator {
     files.iter().fold(Validator::builder(), add).build().unwrap_or_else(|e| panic!("{}: {e}", folder.display()))
 }
 
-/// How many documents were judged, and how many of them libxml2 refuses.
-fn judged(business: &Path, stripped: &Path) -> (usize, usize) {
+/// What was judged.
+#[derive(Default)]
+struct Tally {
+    documents: usize,
+    /// By libxml2.
+    refused: usize,
+    schemas: usize,
+    /// Kind of mutation: documents with it, and how many of these are refused.
+    ways: BTreeMap<String, (usize, usize)>,
+}
+
+fn judged(business: &Path, stripped: &Path) -> Tally {
     let mut python = Command::new("python3")
         .args(["-c", SCRIPT])
         .args([business.as_os_str(), stripped.as_os_str()])
@@ -48,7 +64,7 @@ fn judged(business: &Path, stripped: &Path) -> (usize, usize) {
     let mut lines = BufReader::new(python.stdout.take().unwrap()).lines();
     let groups: Vec<Vec<String>> = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
     let validators: Vec<_> = groups.iter().map(|files| validator(stripped, files)).collect();
-    let (mut count, mut refused) = (0, 0);
+    let mut tally = Tally { schemas: groups.len(), ..Tally::default() };
     for line in lines {
         let case: Case = serde_json::from_str(&line.unwrap()).unwrap();
         let outcome = validators[case.group].check(case.document.as_bytes(), &CheckOptions::default());
@@ -61,11 +77,15 @@ fn judged(business: &Path, stripped: &Path) -> (usize, usize) {
             case.why,
             case.document
         );
-        count += 1;
-        refused += usize::from(!case.valid);
+        tally.documents += 1;
+        tally.refused += usize::from(!case.valid);
+        for way in case.ways {
+            let of = tally.ways.entry(way).or_default();
+            *of = (of.0 + 1, of.1 + usize::from(!case.valid));
+        }
     }
     assert!(python.wait().unwrap().success());
-    (count, refused)
+    tally
 }
 
 #[test]
@@ -79,9 +99,14 @@ fn every_business_judges_as_libxml2_does() {
     for business in businesses() {
         let stripped = folder.path().join(business.file_name().unwrap());
         std::fs::create_dir(&stripped).unwrap();
-        let (count, refused) = judged(&business, &stripped);
-        assert_eq!(count, DOCUMENTS, "{}", business.display());
-        assert!(refused > DOCUMENTS / 4 && refused < DOCUMENTS, "{}: {refused} of {count}", business.display());
-        println!("{}: {count} documents, {refused} of them wrong", business.display());
+        let Tally { documents, refused, schemas, ways } = judged(&business, &stripped);
+        let name = business.display();
+        assert_eq!(documents, DOCUMENTS, "{name}");
+        assert!(refused > DOCUMENTS / 4 && refused < DOCUMENTS, "{name}: {refused} of {documents}");
+        for way in WAYS {
+            let (with, refused) = ways.get(way).copied().unwrap_or_default();
+            assert!(with > DOCUMENTS / 20 && refused > 20, "{name}: {way}: {refused} of {with}");
+        }
+        println!("{name}: {documents} documents over {schemas} schemas, {refused} of them wrong: {ways:?}");
     }
 }
