@@ -282,7 +282,11 @@ impl<'v> Run<'v> {
             return;
         }
         if crate::value::trimmed(text).is_empty() {
-            return;
+            // By the letter, what is empty does not even hold blanks.
+            let empty = |id| matches!(self.schema.complex(id).content, crate::schema::Content::Empty);
+            if !(self.options.strict && matches!(frame.holds, Holds::Complex(id) if empty(id))) {
+                return;
+            }
         }
         frame.filled = true;
         if let Holds::Complex(id) = frame.holds

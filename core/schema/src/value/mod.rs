@@ -256,7 +256,7 @@ pub(crate) fn compare(base: &Base, a: &str, b: &str) -> Option<Ordering> {
         Base::Float => float(a)?.partial_cmp(&float(b)?),
         Base::Moment(kind) => {
             let (a, b) = (moment::parse(*kind, a)?, moment::parse(*kind, b)?);
-            (a.zoned == b.zoned).then(|| a.cmp(&b))
+            moment::order(a, b)
         }
         Base::Boolean => {
             let truth = |text: &str| matches!(text, "true" | "1");

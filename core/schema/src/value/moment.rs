@@ -1,5 +1,7 @@
 //! Dates and times of XSD: form, calendar, order.
 
+use std::cmp::Ordering;
+
 /// Which of the date and time types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MomentKind {
@@ -46,6 +48,23 @@ pub(crate) fn parse(kind: MomentKind, text: &str) -> Option<Moment> {
         return None;
     }
     Some(Moment { seconds: days * 86_400 + seconds - zone.unwrap_or(0) * 60, nanos, zoned: zone.is_some() })
+}
+
+/// Order of two moments. Without a zone a moment is anywhere within 14 hours (XSD part 2 §3.2.7.3), so against one with a
+/// zone it may be neither before nor after.
+pub(crate) fn order(a: Moment, b: Moment) -> Option<Ordering> {
+    const MOST: i64 = 14 * 3600;
+    if a.zoned == b.zoned {
+        return Some(a.cmp(&b));
+    }
+    let shifted = |moment: Moment, by: i64| (moment.seconds + by, moment.nanos);
+    if shifted(a, MOST) < shifted(b, 0) {
+        Some(Ordering::Less)
+    } else if shifted(a, -MOST) > shifted(b, 0) {
+        Some(Ordering::Greater)
+    } else {
+        None
+    }
 }
 
 /// Whether `text` is `yyyyMMdd` of a real day.

@@ -37,12 +37,37 @@ fn summary<'t>(schema: &Schema, tree: &'t Tree) -> Result<Summary<'t>, String> {
     };
     if tree.max > 1 {
         apart(schema, &body.more, &body.first)?;
+        countable(schema, tree, &body)?;
         if tree.max > tree.min || body.emptiable {
             body.more.extend(body.first.iter().copied());
         }
     }
     body.emptiable |= tree.min == 0;
     Ok(body)
+}
+
+/// Refuses a leaf that may go on within one round or begin the next where a count depends on which: `(a+){2}`, `(a{2,3})*`.
+/// The standard allows it, but no walk without looking ahead can count it.
+fn countable(schema: &Schema, tree: &Tree, body: &Summary<'_>) -> Result<(), String> {
+    let both = body.more.iter().find(|more| body.first.iter().any(|first| std::ptr::eq(first.tree, more.tree)));
+    let Some(leaf) = both.filter(|_| tree.min > 1 || counts_within(tree)) else { return Ok(()) };
+    let name = match &leaf.tree.kind {
+        TreeKind::Element(id) => &*schema.element(*id).name,
+        _ => "xs:any",
+    };
+    Err(format!(
+        "the content model is ambiguous: {name} may repeat within a repeated group, and counts depend on which repeats"
+    ))
+}
+
+/// Whether anything inside must come more than once.
+fn counts_within(tree: &Tree) -> bool {
+    match &tree.kind {
+        TreeKind::Element(_) | TreeKind::Any(_) => false,
+        TreeKind::Sequence(children) | TreeKind::Choice(children) | TreeKind::All(children) => {
+            children.iter().any(|child| child.min > 1 || counts_within(child))
+        }
+    }
 }
 
 fn sequence<'t>(schema: &Schema, children: &'t [Tree]) -> Result<Summary<'t>, String> {

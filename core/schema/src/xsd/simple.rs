@@ -5,6 +5,7 @@ use super::{Loader, Place, XSD, builtin, notes};
 use crate::error::{BAD_VALUE, LoadError};
 use crate::schema::SimpleId;
 use crate::value::{Base, Blanks, Bound, Pattern, Simple};
+use std::cmp::Ordering;
 
 impl<'d> Loader<'d> {
     /// The simple type called `name`.
@@ -88,7 +89,9 @@ impl<'d> Loader<'d> {
 
     /// `base` with the facets in `body`; `others` = tags in `body` that are not facets.
     pub(super) fn restricted(&self, base: SimpleId, body: Place<'d>, others: &[&str]) -> Result<Simple, LoadError> {
-        let mut simple = self.schema.simple(base).clone();
+        let own_base = self.schema.simple(base);
+        let mut simple = own_base.clone();
+        let mut seen: Vec<&str> = Vec::new();
         let mut patterns = Vec::new();
         let mut values: Option<Vec<Box<str>>> = None;
         for facet in body.children()? {
@@ -101,9 +104,16 @@ impl<'d> Loader<'d> {
                 "pattern" => patterns
                     .push(Pattern::compile(value).map_err(|e| facet.refused(format!("in the pattern {value}: {e}")))?),
                 "enumeration" => values.get_or_insert_default().push(value.into()),
-                _ => self.facet(&mut simple, facet, value)?,
+                tag => {
+                    if seen.iter().any(|before| excludes(before, tag)) {
+                        return Err(facet.error(BAD_VALUE, format!("xs:{tag} beside another that says the same")));
+                    }
+                    seen.push(tag);
+                    self.facet(&mut simple, facet, value)?;
+                }
             }
         }
+        narrowed(own_base, &simple, &seen).map_err(|message| body.error(BAD_VALUE, message))?;
         if !patterns.is_empty() {
             simple.patterns.push(patterns);
         }
@@ -111,6 +121,7 @@ impl<'d> Loader<'d> {
             values.sort();
             for value in &values {
                 self.fits(&Simple { values: None, patterns: Vec::new(), ..simple.clone() }, value, body)?;
+                self.fits(own_base, &crate::value::normalized(value, own_base.blanks, true), body)?;
             }
             simple.values = Some(values);
         }
@@ -174,4 +185,68 @@ impl<'d> Loader<'d> {
         }
         Ok(())
     }
+}
+
+/// Whether two facets may not stand in one step: the same twice, both kinds of one end, length with its ends.
+fn excludes(one: &str, other: &str) -> bool {
+    let side = |tag: &str| match tag {
+        "minInclusive" | "minExclusive" => "low".to_owned(),
+        "maxInclusive" | "maxExclusive" => "high".to_owned(),
+        _ => tag.to_owned(),
+    };
+    let whole = |a: &str, b: &str| a == "length" && matches!(b, "minLength" | "maxLength");
+    side(one) == side(other) || whole(one, other) || whole(other, one)
+}
+
+/// A restriction may only take values away, and must contradict neither its base nor itself (XSD part 2 §4.3).
+fn narrowed(base: &Simple, new: &Simple, seen: &[&str]) -> Result<(), String> {
+    let wider = |what: &str| Err(format!("{what} allows more than the type that is restricted"));
+    let more = |new: Option<u32>, base: Option<u32>| matches!((new, base), (Some(new), Some(base)) if new > base);
+    if more(new.max_length, base.max_length) {
+        return wider("the greatest length");
+    }
+    if more(base.min_length, new.min_length) {
+        return wider("the least length");
+    }
+    if more(new.total_digits, base.total_digits) {
+        return wider("xs:totalDigits");
+    }
+    if more(new.fraction_digits, base.fraction_digits) {
+        return wider("xs:fractionDigits");
+    }
+    if seen.contains(&"totalDigits") && new.total_digits == Some(0) {
+        return Err("xs:totalDigits must be at least 1".to_owned());
+    }
+    if more(new.fraction_digits, new.total_digits) {
+        return Err("xs:fractionDigits is more than xs:totalDigits".to_owned());
+    }
+    if more(new.min_length, new.max_length) {
+        return Err("the least length is more than the greatest".to_owned());
+    }
+    let order = |a: &Bound, b: &Bound| crate::value::compare(&new.base, &a.text, &b.text);
+    let passes = |new: &Option<Bound>, base: &Option<Bound>, outwards: Ordering| match (new, base) {
+        (Some(new), Some(base)) => match order(new, base) {
+            Some(Ordering::Equal) => new.inclusive && !base.inclusive,
+            Some(order) => order == outwards,
+            None => false,
+        },
+        _ => false,
+    };
+    if passes(&new.low, &base.low, Ordering::Less) {
+        return wider("the lower end");
+    }
+    if passes(&new.high, &base.high, Ordering::Greater) {
+        return wider("the upper end");
+    }
+    if let (Some(low), Some(high)) = (&new.low, &new.high) {
+        let crossed = match order(low, high) {
+            Some(Ordering::Greater) => true,
+            Some(Ordering::Equal) => low.inclusive != high.inclusive,
+            _ => false,
+        };
+        if crossed {
+            return Err("the lower end is above the upper".to_owned());
+        }
+    }
+    Ok(())
 }

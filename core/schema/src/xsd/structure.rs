@@ -422,6 +422,7 @@ impl<'d> Loader<'d> {
             own = own.overlaid(&notes::field(place)?);
         }
         let fixed = place.attribute("fixed").or_else(|| definition.attribute("fixed")).map(Into::into);
+        self.given_value(place, ty, required)?;
         let notes = self.schema.simple(ty).notes.overlaid(&own);
         let attribute = Attribute { name: name.into(), namespace, ty, required, fixed, notes };
         match position.and_then(|at| draft.attributes.get_mut(at)) {
@@ -429,6 +430,20 @@ impl<'d> Loader<'d> {
             None => draft.attributes.push(attribute),
         }
         Ok(())
+    }
+
+    /// A default or fixed value: not both, of the attribute's type, and no default for what must be written.
+    fn given_value(&self, place: Place<'d>, ty: SimpleId, required: bool) -> Result<(), LoadError> {
+        let (default, fixed) = (place.attribute("default"), place.attribute("fixed"));
+        if default.is_some() && (fixed.is_some() || required) {
+            return Err(place.error(BAD_VALUE, "a default beside fixed or use=\"required\""));
+        }
+        let Some(value) = default.or(fixed) else { return Ok(()) };
+        let simple = self.schema.simple(ty);
+        match crate::value::fault(&self.schema, simple, &crate::value::normalized(value, simple.blanks, true), None) {
+            None => Ok(()),
+            Some(_) => Err(place.error(BAD_VALUE, format!("{value} is not a value of the attribute's type"))),
+        }
     }
 
     fn attribute_namespace(&mut self, place: Place<'d>) -> Result<NamespaceId, LoadError> {
