@@ -91,11 +91,16 @@ impl Node {
         Self(Arc::new(NodeBody { shared: Arc::clone(shared), want, fields }))
     }
 
+    /// The wanted child of this ordinal, if it is there.
+    pub(super) fn at(&self, ordinal: usize) -> Option<&Item> {
+        self.0.fields.get(ordinal)?.as_ref()
+    }
+
     /// The child called `name`, if it is wanted and there.
     pub(super) fn field(&self, name: &str) -> Option<&Item> {
         let wants = &self.0.shared.wants;
         let child = wants.child(self.0.want, name)?;
-        self.0.fields.get(wants.get(child).ordinal)?.as_ref()
+        self.at(wants.get(child).ordinal)
     }
 }
 
