@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use template::Template;
-use view::{Item, Shared};
+use view::{Item, Shared, View};
 
 /// Rule id of the finding that says that a rule could not be evaluated.
 const FAULT: &str = "KOUAN-SCHEMA-RULE-FAULT";
@@ -115,6 +115,8 @@ impl RuleTest {
 /// The rules of one business.
 pub struct RuleSet {
     rules: Vec<Rule>,
+    /// By wanted place: whether a rule selects it.
+    selected: Vec<bool>,
     context: Context<'static, 'static>,
 }
 
@@ -173,7 +175,13 @@ impl RuleSet {
         for rule in &rules {
             rule.when.iter().chain([&rule.assert]).for_each(|program| patterns.collect(program.expression()));
         }
-        Ok(Self { rules, context: functions::context(codes, patterns) })
+        let mut selected = vec![false; wants.wants.len()];
+        for (want, _) in rules.iter().flat_map(|rule| &rule.selects) {
+            if let Some(selected) = selected.get_mut(*want as usize) {
+                *selected = true;
+            }
+        }
+        Ok(Self { rules, selected, context: functions::context(codes, patterns) })
     }
 
     /// All rules, in the order of their files.
@@ -242,9 +250,8 @@ impl RuleSet {
             return verdicts;
         }
         let shared = Shared::new(Arc::clone(document.wants));
-        let items = view::build(&shared, document.seen);
-        let root = items.first().and_then(Option::as_ref);
-        let places = places(document, &items);
+        let view = view::build(&shared, document.seen, &self.selected);
+        let root = view.root.as_ref();
         let scope = self.scope(root, document.mode, document.date);
         for rule in &self.rules {
             let off = overrides.and_then(|o| o.get(&rule.info.id)) == Some(&Enforcement::Off);
@@ -253,8 +260,8 @@ impl RuleSet {
             if off || !in_force {
                 continue;
             }
-            for (at, select) in rule.applies(&places) {
-                let (Some(Some(this)), Some(seen)) = (items.get(at), document.seen.get(at)) else { continue };
+            for (at, this, select) in rule.applies(&view) {
+                let Some(seen) = document.seen.get(at) else { continue };
                 let on = Ground { this, root, mode: document.mode.as_str() };
                 match rule.judge(select, on, &scope) {
                     Judged::Holds => {}
@@ -284,15 +291,15 @@ impl RuleSet {
 }
 
 impl Rule {
-    /// Where it applies in a document, in document order, and by which of its selects.
-    fn applies(&self, places: &[Vec<usize>]) -> Vec<(usize, usize)> {
+    /// Where it applies in a document, in document order, on what, and by which of its selects.
+    fn applies<'v>(&self, view: &'v View) -> Vec<(usize, &'v Item, usize)> {
         let of = |(select, (want, _)): (usize, &(WantId, Option<WantId>))| {
-            places.get(*want as usize).into_iter().flatten().map(move |at| (*at, select))
+            view.places(*want).iter().map(move |(at, this)| (*at, this, select))
         };
         let mut all: Vec<_> = self.selects.iter().enumerate().flat_map(of).collect();
         if self.selects.len() > 1 {
-            all.sort_by_key(|(at, _)| *at);
-            all.dedup_by_key(|(at, _)| *at);
+            all.sort_by_key(|(at, ..)| *at);
+            all.dedup_by_key(|(at, ..)| *at);
         }
         all
     }
@@ -320,18 +327,6 @@ impl Rule {
             Err(error) => failed(&error),
         }
     }
-}
-
-/// By wanted place: which of the seen ones, that are not empty, are there.
-fn places(document: &Document<'_>, items: &[Option<Item>]) -> Vec<Vec<usize>> {
-    let mut places: Vec<Vec<usize>> = Vec::new();
-    places.resize_with(document.wants.wants.len(), Vec::new);
-    for (at, (seen, item)) in document.seen.iter().zip(items).enumerate() {
-        if let (Some(_), Some(list)) = (item, places.get_mut(seen.want as usize)) {
-            list.push(at);
-        }
-    }
-    places
 }
 
 /// The scope in which `this` is one element.
