@@ -19,6 +19,30 @@ pub(super) const TODAY: &str = "@today";
 type Tables = Arc<BTreeMap<String, CodeTable>>;
 type Result<T> = std::result::Result<T, ExecutionError>;
 
+/// What a text may be asked.
+pub(super) type TextTest = fn(&str) -> bool;
+
+const TEXT_TESTS: [(&str, TextTest); 6] = [
+    ("isDec", |text| Dec::parse(text).is_some()),
+    ("isInt", |text| text.parse::<i64>().is_ok()),
+    ("date8", crate::value::is_date8),
+    ("usci", check_digits::usci),
+    ("iso6346", check_digits::iso6346),
+    ("imo", check_digits::imo),
+];
+
+/// The test of a text called `name`.
+pub(super) fn text_test(name: &str) -> Option<TextTest> {
+    TEXT_TESTS.iter().find(|(known, _)| *known == name).map(|(_, test)| *test)
+}
+
+/// The character number `at`, from 0; empty if there is none.
+pub(super) fn digit(text: &str, at: usize) -> &str {
+    let mut from = text.char_indices().map(|(offset, _)| offset).chain([text.len()]).skip(at);
+    let place = from.next().zip(from.next());
+    place.and_then(|(start, end)| text.get(start..end)).unwrap_or_default()
+}
+
 /// The context that every rule of a business is evaluated in.
 pub(super) fn context(codes: Tables, patterns: Patterns) -> Context<'static, 'static> {
     let mut context = Context::with_env(Arc::new(Env::stdlib()));
@@ -29,8 +53,9 @@ pub(super) fn context(codes: Tables, patterns: Patterns) -> Context<'static, 'st
         }
     };
     add("dec", boxed(|c| decimal(c, 0).map(|d| CowVal::owned(Dec(d)))));
-    add("isDec", boxed(|c| boolean(Dec::parse(text(c, 0)?).is_some())));
-    add("isInt", boxed(|c| boolean(text(c, 0)?.parse::<i64>().is_ok())));
+    for (name, test) in TEXT_TESTS {
+        add(name, boxed(move |c| boolean(test(text(c, 0)?))));
+    }
     add("close", boxed(|c| boolean(is_close(decimal(c, 0)?, decimal(c, 1)?, decimal(c, 2)?))));
     add(
         "round",
@@ -44,15 +69,11 @@ pub(super) fn context(codes: Tables, patterns: Patterns) -> Context<'static, 'st
     add("unique", boxed(|c| boolean(unique(c)?)));
     add("contiguous", boxed(|c| boolean(contiguous(c)?)));
     add("gbLen", boxed(|c| Ok(CowVal::owned(CelInt::from(crate::value::gb_length(text(c, 0)?) as i64)))));
-    add("date8", boxed(|c| boolean(crate::value::is_date8(text(c, 0)?))));
-    add("usci", boxed(|c| boolean(check_digits::usci(text(c, 0)?))));
-    add("iso6346", boxed(|c| boolean(check_digits::iso6346(text(c, 0)?))));
-    add("imo", boxed(|c| boolean(check_digits::imo(text(c, 0)?))));
     add(
         "digit",
         boxed(|c| {
-            let at = usize::try_from(int(c, 1)?).ok();
-            let digit = at.and_then(|at| text(c, 0).ok()?.chars().nth(at)).map(String::from).unwrap_or_default();
+            let found = usize::try_from(int(c, 1)?).ok().and_then(|at| Some(digit(text(c, 0).ok()?, at)));
+            let digit = found.unwrap_or_default().to_owned();
             Ok(CowVal::owned(CelString::from(digit)))
         }),
     );
@@ -128,7 +149,7 @@ fn decimal_of(value: &dyn Val) -> Option<Decimal> {
     value.downcast_ref::<Dec>().map(|d| d.0)
 }
 
-fn is_close(a: Decimal, b: Decimal, tolerance: Decimal) -> bool {
+pub(super) fn is_close(a: Decimal, b: Decimal, tolerance: Decimal) -> bool {
     a.checked_sub(b).is_some_and(|difference| difference.abs() <= tolerance)
 }
 

@@ -6,6 +6,7 @@ mod decimal;
 mod example;
 mod functions;
 mod patterns;
+mod quick;
 mod read;
 mod template;
 mod view;
@@ -18,14 +19,16 @@ use crate::validator::{Enforcement, Validator};
 use crate::wants::{WantId, Wants};
 use crate::wording::Texts;
 use cel::common::types::{CelBool, CelString};
-use cel::{Context, ExecutionError, Program};
+use cel::{Context, ExecutionError, IdedExpr, Program};
 use kouan_sdk::Severity;
 use patterns::Patterns;
+use quick::{Ground, Quick};
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use template::Template;
-use view::{Item, Shared};
+use view::{Item, Shared, View};
 
 /// Rule id of the finding that says that a rule could not be evaluated.
 const FAULT: &str = "KOUAN-SCHEMA-RULE-FAULT";
@@ -35,11 +38,19 @@ struct Rule {
     info: RuleInfo,
     /// Where it applies, and where its mark goes there.
     selects: Vec<(WantId, Option<WantId>)>,
+    /// By select: what it says, resolved there.
+    conditions: Vec<Conditions>,
     when: Option<Program>,
     assert: Program,
     message_zh: Template,
     message_en: Template,
     examples: Vec<example::Example>,
+}
+
+/// What a rule says at one of its places.
+struct Conditions {
+    when: Option<Quick>,
+    assert: Quick,
 }
 
 /// What a rule says of itself.
@@ -104,6 +115,8 @@ impl RuleTest {
 /// The rules of one business.
 pub struct RuleSet {
     rules: Vec<Rule>,
+    /// By wanted place: whether a rule selects it.
+    selected: Vec<bool>,
     context: Context<'static, 'static>,
 }
 
@@ -162,7 +175,13 @@ impl RuleSet {
         for rule in &rules {
             rule.when.iter().chain([&rule.assert]).for_each(|program| patterns.collect(program.expression()));
         }
-        Ok(Self { rules, context: functions::context(codes, patterns) })
+        let mut selected = vec![false; wants.wants.len()];
+        for (want, _) in rules.iter().flat_map(|rule| &rule.selects) {
+            if let Some(selected) = selected.get_mut(*want as usize) {
+                *selected = true;
+            }
+        }
+        Ok(Self { rules, selected, context: functions::context(codes, patterns) })
     }
 
     /// All rules, in the order of their files.
@@ -195,14 +214,16 @@ impl RuleSet {
 
     fn example(&self, validator: &Validator, rule: &Rule, example: &example::Example) -> Judged {
         match &example.given {
-            example::Given::Data { select, this, root } => {
+            example::Given::Data { select: number, this, root } => {
                 let shared = Shared::new(Arc::clone(&validator.wants));
-                let select = rule.selects.get(*select).map_or(0, |(want, _)| *want);
+                let select = rule.selects.get(*number).map_or(0, |(want, _)| *want);
                 let this = example::item(&shared, select, this);
                 let root = root.as_ref().map(|root| example::item(&shared, example::root_of(&shared, select), root));
                 let date =
                     if rule.info.effective_from.is_empty() { None } else { Some(rule.info.effective_from.as_str()) };
-                self.judge_one(rule, &this, root.as_ref(), example.mode.unwrap_or(Mode::Declare), date)
+                let mode = example.mode.unwrap_or(Mode::Declare);
+                let on = Ground { this: &this, root: root.as_ref(), mode: mode.as_str() };
+                rule.judge(*number, on, &self.scope(root.as_ref(), mode, date))
             }
             example::Given::Xml(xml) => {
                 let outcome = validator.check(xml.as_bytes(), &crate::CheckOptions::default());
@@ -229,13 +250,9 @@ impl RuleSet {
             return verdicts;
         }
         let shared = Shared::new(Arc::clone(document.wants));
-        let items = view::build(&shared, document.seen);
-        let root = items.first().and_then(Option::as_ref);
-        let places = places(document, &items);
+        let view = view::build(&shared, document.seen, &self.selected);
+        let root = view.root.as_ref();
         let scope = self.scope(root, document.mode, document.date);
-        // One scope for each element, shared by all rules that apply there.
-        let mut scopes: Vec<Option<Context<'_, '_>>> = Vec::new();
-        scopes.resize_with(items.len(), || None);
         for rule in &self.rules {
             let off = overrides.and_then(|o| o.get(&rule.info.id)) == Some(&Enforcement::Off);
             let in_force =
@@ -243,17 +260,13 @@ impl RuleSet {
             if off || !in_force {
                 continue;
             }
-            for (at, target) in rule.applies(&places) {
-                let (Some(Some(this)), Some(seen), Some(slot)) =
-                    (items.get(at), document.seen.get(at), scopes.get_mut(at))
-                else {
-                    continue;
-                };
-                let inner = slot.get_or_insert_with(|| on(&scope, this));
-                match judge_in(rule, inner) {
+            for (at, this, select) in rule.applies(&view) {
+                let Some(seen) = document.seen.get(at) else { continue };
+                let on = Ground { this, root, mode: document.mode.as_str() };
+                match rule.judge(select, on, &scope) {
                     Judged::Holds => {}
                     Judged::WrongValue if wrong_values => {}
-                    Judged::Broken => verdicts.push(broken(rule, document, at, target, this, root)),
+                    Judged::Broken => verdicts.push(broken(rule, document, at, select, on)),
                     Judged::WrongValue => verdicts.push(faulty(rule, at, seen, "a value is not a number")),
                     Judged::Fault(fault) => verdicts.push(faulty(rule, at, seen, &fault)),
                 }
@@ -263,10 +276,6 @@ impl RuleSet {
             }
         }
         verdicts
-    }
-
-    fn judge_one(&self, rule: &Rule, this: &Item, root: Option<&Item>, mode: Mode, date: Option<&str>) -> Judged {
-        judge_in(rule, &on(&self.scope(root, mode, date), this))
     }
 
     /// What all rules of one document share.
@@ -282,31 +291,42 @@ impl RuleSet {
 }
 
 impl Rule {
-    /// Where it applies in a document, in document order, and where its mark goes there.
-    fn applies(&self, places: &[Vec<usize>]) -> Vec<(usize, Option<WantId>)> {
-        let of = |(want, target): &(WantId, Option<WantId>)| {
-            let target = *target;
-            places.get(*want as usize).into_iter().flatten().map(move |at| (*at, target))
+    /// Where it applies in a document, in document order, on what, and by which of its selects.
+    fn applies<'v>(&self, view: &'v View) -> Vec<(usize, &'v Item, usize)> {
+        let of = |(select, (want, _)): (usize, &(WantId, Option<WantId>))| {
+            view.places(*want).iter().map(move |(at, this)| (*at, this, select))
         };
-        let mut all: Vec<_> = self.selects.iter().flat_map(of).collect();
+        let mut all: Vec<_> = self.selects.iter().enumerate().flat_map(of).collect();
         if self.selects.len() > 1 {
-            all.sort_by_key(|(at, _)| *at);
-            all.dedup_by_key(|(at, _)| *at);
+            all.sort_by_key(|(at, ..)| *at);
+            all.dedup_by_key(|(at, ..)| *at);
         }
         all
     }
-}
 
-/// By wanted place: which of the seen ones, that are not empty, are there.
-fn places(document: &Document<'_>, items: &[Option<Item>]) -> Vec<Vec<usize>> {
-    let mut places: Vec<Vec<usize>> = Vec::new();
-    places.resize_with(document.wants.wants.len(), Vec::new);
-    for (at, (seen, item)) in document.seen.iter().zip(items).enumerate() {
-        if let (Some(_), Some(list)) = (item, places.get_mut(seen.want as usize)) {
-            list.push(at);
+    /// Judges one element, by the select through which the rule applies to it.
+    fn judge(&self, select: usize, ground: Ground<'_>, scope: &Context<'_, 'static>) -> Judged {
+        // Most elements are judged without CEL, and need no scope.
+        let context = OnceCell::new();
+        let cel = |expr: &IdedExpr| truth(expr, context.get_or_init(|| on(scope, ground.this)));
+        let decide = |quick: Option<&Quick>, program: &Program| {
+            let quick = quick.and_then(|quick| quick.answer(ground, &|leaf| cel(leaf).ok()));
+            quick.map_or_else(|| cel(program.expression()), Ok)
+        };
+        let conditions = self.conditions.get(select);
+        if let Some(when) = &self.when {
+            match decide(conditions.and_then(|c| c.when.as_ref()), when) {
+                Ok(true) => {}
+                Ok(false) => return Judged::Holds,
+                Err(error) => return failed(&error),
+            }
+        }
+        match decide(conditions.map(|c| &c.assert), &self.assert) {
+            Ok(true) => Judged::Holds,
+            Ok(false) => Judged::Broken,
+            Err(error) => failed(&error),
         }
     }
-    places
 }
 
 /// The scope in which `this` is one element.
@@ -316,23 +336,8 @@ fn on<'s>(scope: &'s Context<'s, 'static>, this: &Item) -> Context<'s, 'static> 
     inner
 }
 
-fn judge_in(rule: &Rule, context: &Context<'_, '_>) -> Judged {
-    if let Some(when) = &rule.when {
-        match truth(when, context) {
-            Ok(true) => {}
-            Ok(false) => return Judged::Holds,
-            Err(error) => return failed(&error),
-        }
-    }
-    match truth(&rule.assert, context) {
-        Ok(true) => Judged::Holds,
-        Ok(false) => Judged::Broken,
-        Err(error) => failed(&error),
-    }
-}
-
-fn truth(program: &Program, context: &Context<'_, '_>) -> Result<bool, ExecutionError> {
-    let value = cel::Value::resolve_val(program.expression(), context)?;
+fn truth(expr: &IdedExpr, context: &Context<'_, '_>) -> Result<bool, ExecutionError> {
+    let value = cel::Value::resolve_val(expr, context)?;
     let truth = value.downcast_ref::<CelBool>().map(|b| *b.inner());
     truth.ok_or_else(|| ExecutionError::function_error("rule", "the result is neither true nor false"))
 }
@@ -345,14 +350,8 @@ fn failed(error: &ExecutionError) -> Judged {
 }
 
 /// The verdict of a broken rule, marked at its target if that is there.
-fn broken<'r>(
-    rule: &'r Rule,
-    document: &Document<'_>,
-    at: usize,
-    target: Option<WantId>,
-    this: &Item,
-    root: Option<&Item>,
-) -> Verdict<'r> {
+fn broken<'r>(rule: &'r Rule, document: &Document<'_>, at: usize, select: usize, on: Ground<'_>) -> Verdict<'r> {
+    let target = rule.selects.get(select).and_then(|(_, target)| *target);
     let place = target.and_then(|target| {
         let inside = |mut place: usize| loop {
             if place == at {
@@ -368,7 +367,7 @@ fn broken<'r>(
     });
     let place = place.unwrap_or(at);
     let seen = document.seen.get(place);
-    let mode = document.mode.as_str();
+    let Ground { this, root, mode } = on;
     Verdict {
         rule: &rule.info.id,
         severity: rule.info.severity,

@@ -2,8 +2,9 @@
 
 use super::checker::{Checker, Ty};
 use super::example::{self, Example, Given};
+use super::quick::Resolver;
 use super::template::Template;
-use super::{Rule, RuleInfo};
+use super::{Conditions, Rule, RuleInfo};
 use crate::codes::{CodeTable, is_day};
 use crate::error::{BAD_RULE, LoadError, RULE_EXAMPLES, UNKNOWN_PATH};
 use crate::schema::{Mode, Schema};
@@ -149,7 +150,13 @@ impl Reader<'_> {
             effective_to: written.effective_to,
             examples: examples.len(),
         };
-        Ok(Rule { info, selects, when, assert, message_zh, message_en, examples })
+        let conditions = selects.iter().map(|(select, _)| {
+            let resolver = Resolver { wants: self.wants, this: *select, root: self.root_of(*select) };
+            let when = when.as_ref().map(|when| resolver.condition(when.expression()));
+            Conditions { when, assert: resolver.condition(assert.expression()) }
+        });
+        let conditions = conditions.collect();
+        Ok(Rule { info, selects, conditions, when, assert, message_zh, message_en, examples })
     }
 
     fn select_paths(&self, id: &str, select: Option<Select>) -> Result<Vec<String>, LoadError> {

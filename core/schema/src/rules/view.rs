@@ -1,7 +1,7 @@
 //! The wanted places of a document as CEL values: `this` and `root`.
 
 use crate::run::Seen;
-use crate::wants::{Want, WantId, Wants};
+use crate::wants::{WantId, Wants};
 use cel::ExecutionError;
 use cel::common::traits::{Container, Indexer, Iterable, Iterator as CelIterator, Sizer};
 use cel::common::types::{CelInt, CelString, LIST_TYPE, MAP_TYPE, Type};
@@ -91,11 +91,16 @@ impl Node {
         Self(Arc::new(NodeBody { shared: Arc::clone(shared), want, fields }))
     }
 
+    /// The wanted child of this ordinal, if it is there.
+    pub(super) fn at(&self, ordinal: usize) -> Option<&Item> {
+        self.0.fields.get(ordinal)?.as_ref()
+    }
+
     /// The child called `name`, if it is wanted and there.
     pub(super) fn field(&self, name: &str) -> Option<&Item> {
         let wants = &self.0.shared.wants;
         let child = wants.child(self.0.want, name)?;
-        self.0.fields.get(wants.get(child).ordinal)?.as_ref()
+        self.at(wants.get(child).ordinal)
     }
 }
 
@@ -109,52 +114,72 @@ impl List {
     }
 }
 
-/// Builds the values of all seen places; `None` for empty ones.
-pub(super) fn build(shared: &Arc<Shared>, seen: &[Seen]) -> Vec<Option<Item>> {
-    let mut items: Vec<Option<Item>> = Vec::with_capacity(seen.len());
-    items.resize_with(seen.len(), || None);
-    // Children come after their parents, so going backwards every element is complete when it is met.
-    let mut gathered: Vec<Vec<(WantId, Item)>> = Vec::new();
-    gathered.resize_with(seen.len(), Vec::new);
+/// The values of one document.
+pub(super) struct View {
+    pub(super) root: Option<Item>,
+    /// By wanted place: where it was seen and not empty, in document order. Only for places that rules select.
+    places: Vec<Vec<(usize, Item)>>,
+}
+
+impl View {
+    /// Where `want` was seen, and its value.
+    pub(super) fn places(&self, want: WantId) -> &[(usize, Item)] {
+        self.places.get(want as usize).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// Builds the values of all seen places. `selected`, by wanted place: whether a rule selects it.
+pub(super) fn build(shared: &Arc<Shared>, seen: &[Seen], selected: &[bool]) -> View {
+    let mut view = View { root: None, places: vec![Vec::new(); selected.len()] };
+    // Children come after their parents, so going backwards an element's are complete, and last, when it is met.
+    let mut waiting: Vec<(u32, WantId, Item)> = Vec::new();
     for (at, place) in seen.iter().enumerate().rev() {
         if !place.filled {
             continue;
         }
-        let want = shared.wants.get(place.want);
-        let children = gathered.get_mut(at).map(std::mem::take).unwrap_or_default();
         let item = match &place.value {
             Some(text) => Item::text(&**text),
-            None => Item::Node(node(shared, place.want, want, children)),
+            None => Item::Node(node(shared, place.want, at, &mut waiting)),
         };
-        if let Some(parent) = gathered.get_mut(place.parent as usize) {
-            parent.push((place.want, item.clone()));
+        if selected.get(place.want as usize) == Some(&true)
+            && let Some(places) = view.places.get_mut(place.want as usize)
+        {
+            places.push((at, item.clone()));
         }
-        if let Some(slot) = items.get_mut(at) {
-            *slot = Some(item);
+        if at == 0 {
+            view.root = Some(item);
+        } else {
+            waiting.push((place.parent, place.want, item));
         }
     }
-    items
+    view.places.iter_mut().for_each(|places| places.reverse());
+    view
 }
 
-/// An element of its children, which come last first.
-fn node(shared: &Arc<Shared>, id: WantId, want: &Want, children: Vec<(WantId, Item)>) -> Node {
-    let mut lists: Vec<Vec<Item>> = Vec::new();
-    lists.resize_with(want.children.len(), Vec::new);
-    for (child, item) in children.into_iter().rev() {
-        if let Some(list) = lists.get_mut(shared.wants.get(child).ordinal) {
-            list.push(item);
+/// The element seen `at`, of its children, which are the last that wait, the first child last.
+fn node(shared: &Arc<Shared>, id: WantId, at: usize, waiting: &mut Vec<(u32, WantId, Item)>) -> Node {
+    let mut fields = vec![None; shared.wants.get(id).children.len()];
+    let mut lists: Vec<(usize, Vec<Item>)> = Vec::new();
+    while let Some((_, child, item)) = waiting.pop_if(|(parent, ..)| *parent as usize == at) {
+        let want = shared.wants.get(child);
+        if !want.list {
+            if let Some(field) = fields.get_mut(want.ordinal) {
+                field.get_or_insert(item);
+            }
+            continue;
+        }
+        match lists.iter_mut().find(|(ordinal, _)| *ordinal == want.ordinal) {
+            Some((_, list)) => list.push(item),
+            None => lists.push((want.ordinal, vec![item])),
         }
     }
-    let fields = lists.into_iter().zip(&want.children).map(|(mut list, child)| {
-        if list.is_empty() {
-            None
-        } else if shared.wants.get(*child).list {
-            Some(Item::List(List::new(list, shared)))
-        } else {
-            Some(list.swap_remove(0))
+    for (ordinal, mut list) in lists {
+        if let Some(field) = fields.get_mut(ordinal) {
+            list.shrink_to_fit();
+            *field = Some(Item::List(List::new(list, shared)));
         }
-    });
-    Node::new(shared, id, fields.collect())
+    }
+    Node::new(shared, id, fields)
 }
 
 fn name_of(index: &dyn Val) -> Result<&str, ExecutionError> {
