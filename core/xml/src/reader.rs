@@ -155,7 +155,7 @@ impl<'a> Reader<'a> {
         let mut end = self.scanner.end;
         let next = self.scanner.next()?;
         let step = match (first, next) {
-            (Token::Text(text), Token::Start | Token::End) if !text.contains('\r') => {
+            (Token::Text(text), Token::Start | Token::End) if memchr::memchr(b'\r', text.as_bytes()).is_none() => {
                 self.check_length(text.len(), offset)?;
                 Step::Whole { text, offset }
             }
