@@ -177,6 +177,16 @@ impl<'a> Scanner<'a> {
         (XmlFault::Truncated, self.offset)
     }
 
+    /// Which tag comes right behind the last token; `None` if it is something else, or nothing.
+    pub fn tag_ahead(&self) -> Option<Token<'a>> {
+        match &self.text.as_bytes()[self.end..] {
+            [b'<', b'/', ..] => Some(Token::End),
+            [b'<', b'!' | b'?', ..] => None,
+            [b'<', _, ..] => Some(Token::Start),
+            _ => None,
+        }
+    }
+
     fn start(&mut self, empty: bool) -> Result<Token<'a>, At> {
         if self.open.is_empty() && std::mem::replace(&mut self.root_seen, true) {
             return Err((XmlFault::ContentAfterRoot, self.offset));

@@ -12,7 +12,7 @@ mod view;
 
 use crate::codes::{CodeTable, in_force};
 use crate::error::LoadError;
-use crate::run::Seen;
+use crate::run::{Seen, SeenList};
 use crate::schema::{Mode, Schema};
 use crate::validator::{Enforcement, Validator};
 use crate::wants::{WantId, Wants};
@@ -110,7 +110,7 @@ pub struct RuleSet {
 /// A document as rules see it.
 pub(crate) struct Document<'d> {
     pub(crate) wants: &'d Arc<Wants>,
-    pub(crate) seen: &'d [Seen],
+    pub(crate) seen: &'d SeenList<'d>,
     pub(crate) mode: Mode,
     pub(crate) date: Option<&'d str>,
 }
@@ -245,7 +245,7 @@ impl RuleSet {
             }
             for (at, target) in rule.applies(&places) {
                 let (Some(Some(this)), Some(seen), Some(slot)) =
-                    (items.get(at), document.seen.get(at), scopes.get_mut(at))
+                    (items.get(at), document.seen.list.get(at), scopes.get_mut(at))
                 else {
                     continue;
                 };
@@ -301,7 +301,7 @@ impl Rule {
 fn places(document: &Document<'_>, items: &[Option<Item>]) -> Vec<Vec<usize>> {
     let mut places: Vec<Vec<usize>> = Vec::new();
     places.resize_with(document.wants.wants.len(), Vec::new);
-    for (at, (seen, item)) in document.seen.iter().zip(items).enumerate() {
+    for (at, (seen, item)) in document.seen.list.iter().zip(items).enumerate() {
         if let (Some(_), Some(list)) = (item, places.get_mut(seen.want as usize)) {
             list.push(at);
         }
@@ -358,16 +358,16 @@ fn broken<'r>(
             if place == at {
                 return true;
             }
-            match document.seen.get(place) {
+            match document.seen.list.get(place) {
                 Some(seen) if (seen.parent as usize) < place => place = seen.parent as usize,
                 _ => return false,
             }
         };
-        let mut places = document.seen.iter().enumerate().filter(|(_, seen)| seen.want == target);
+        let mut places = document.seen.list.iter().enumerate().filter(|(_, seen)| seen.want == target);
         places.find(|(place, _)| inside(*place)).map(|(place, _)| place)
     });
     let place = place.unwrap_or(at);
-    let seen = document.seen.get(place);
+    let seen = document.seen.list.get(place);
     let mode = document.mode.as_str();
     Verdict {
         rule: &rule.info.id,
@@ -376,8 +376,8 @@ fn broken<'r>(
         hints: (rule.info.hint_zh.clone(), rule.info.hint_en.clone()),
         want: seen.map(|s| s.want),
         seen: Some(place as u32),
-        mark: seen.map_or(0..0, |s| s.mark.clone()),
-        value: seen.and_then(|s| s.value.as_deref()).filter(|v| !v.is_empty()).map(str::to_owned),
+        mark: seen.map_or(0..0, |s| s.mark.range()),
+        value: seen.and_then(|s| document.seen.value(s)).filter(|v| !v.is_empty()).map(str::to_owned),
     }
 }
 
@@ -393,7 +393,7 @@ fn faulty<'r>(rule: &'r Rule, at: usize, seen: &Seen, fault: &str) -> Verdict<'r
         hints: (String::new(), String::new()),
         want: Some(seen.want),
         seen: Some(at as u32),
-        mark: seen.mark.clone(),
+        mark: seen.mark.range(),
         value: None,
     }
 }

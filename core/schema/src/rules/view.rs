@@ -1,6 +1,6 @@
 //! The wanted places of a document as CEL values: `this` and `root`.
 
-use crate::run::Seen;
+use crate::run::SeenList;
 use crate::wants::{Want, WantId, Wants};
 use cel::ExecutionError;
 use cel::common::traits::{Container, Indexer, Iterable, Iterator as CelIterator, Sizer};
@@ -110,7 +110,8 @@ impl List {
 }
 
 /// Builds the values of all seen places; `None` for empty ones.
-pub(super) fn build(shared: &Arc<Shared>, seen: &[Seen]) -> Vec<Option<Item>> {
+pub(super) fn build(shared: &Arc<Shared>, document: &SeenList<'_>) -> Vec<Option<Item>> {
+    let seen = &document.list;
     let mut items: Vec<Option<Item>> = Vec::with_capacity(seen.len());
     items.resize_with(seen.len(), || None);
     // Children come after their parents, so going backwards every element is complete when it is met.
@@ -122,8 +123,8 @@ pub(super) fn build(shared: &Arc<Shared>, seen: &[Seen]) -> Vec<Option<Item>> {
         }
         let want = shared.wants.get(place.want);
         let children = gathered.get_mut(at).map(std::mem::take).unwrap_or_default();
-        let item = match &place.value {
-            Some(text) => Item::text(&**text),
+        let item = match document.value(place) {
+            Some(text) => Item::text(text),
             None => Item::Node(node(shared, place.want, want, children)),
         };
         if let Some(parent) = gathered.get_mut(place.parent as usize) {
