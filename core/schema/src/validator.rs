@@ -141,12 +141,12 @@ impl ValidatorBuilder {
         let mut modes = Vec::new();
         for (number, mode) in schema.modes.iter().enumerate() {
             let path = format!("/{}", mode.path.join("/"));
-            let id = wants.want_path(&schema, &path).ok_or_else(|| mode.place.clone())?;
+            let id = wants.want_beyond_rules(&schema, &path).ok_or_else(|| mode.place.clone())?;
             wants.wants[id as usize].mode = Some(number as u32);
             modes.push(id);
         }
         for (number, path) in self.captures.iter().enumerate() {
-            let id = wants.want_path(&schema, path);
+            let id = wants.want_beyond_rules(&schema, path);
             let id =
                 id.ok_or_else(|| LoadError::whole(UNKNOWN_PATH, "captures", format!("the schema has no {path}")))?;
             wants.wants[id as usize].captures.push(number as u32);

@@ -27,6 +27,8 @@ pub(crate) struct Want {
     pub(crate) captures: Vec<u32>,
     /// It tells the mode.
     pub(crate) mode: Option<u32>,
+    /// It, or a place in it, is wanted by somebody else than rules.
+    pub(crate) beyond_rules: bool,
 }
 
 /// All wanted places.
@@ -121,6 +123,18 @@ impl Wants {
         let mut names = path.strip_prefix('/')?.split('/');
         let root = self.want_root(schema, names.next()?)?;
         names.try_fold(root, |at, name| self.want_child(schema, at, name))
+    }
+
+    /// Wants a whole path for somebody else than rules.
+    pub(crate) fn want_beyond_rules(&mut self, schema: &Schema, path: &str) -> Option<WantId> {
+        let id = self.want_path(schema, path)?;
+        let mut at = id;
+        while at != 0 {
+            let want = &mut self.wants[at as usize];
+            want.beyond_rules = true;
+            at = want.parent;
+        }
+        Some(id)
     }
 
     fn push(&mut self, schema: &Schema, mut want: Want) -> WantId {

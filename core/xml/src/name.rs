@@ -18,6 +18,16 @@ pub(crate) fn is_ncname(name: &str) -> bool {
     }
 }
 
+/// Length of the ASCII name without a colon that `text` begins with, if white space or nothing comes behind it: of
+/// nearly every name of a message.
+pub(crate) fn plain(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let length = bytes.iter().position(|b| !ASCII_NAME[usize::from(*b)]).unwrap_or(bytes.len());
+    let starts = bytes.first().is_some_and(|first| first.is_ascii_alphabetic() || *first == b'_');
+    let ends = bytes.get(length).is_none_or(|next| is_space(*next));
+    (starts && ends).then_some(length)
+}
+
 /// White space of XML.
 pub(crate) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
@@ -28,7 +38,18 @@ pub(crate) fn is_blank(text: &str) -> bool {
     text.bytes().all(is_space)
 }
 
-fn is_ascii_name(byte: u8) -> bool {
+/// By byte, whether it may stand in an ASCII name.
+const ASCII_NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = is_ascii_name(byte as u8);
+        byte += 1;
+    }
+    table
+};
+
+const fn is_ascii_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
 }
 

@@ -152,30 +152,26 @@ impl<'a> Reader<'a> {
     /// Gathers text up to the next tag. `None` if it is only layout.
     fn text(&mut self, first: Token<'a>) -> Result<Option<Step<'a>>, XmlError> {
         let offset = self.scanner.offset;
+        // Nearly every text stands whole between two tags.
+        if let (Token::Text(text), Some(tag)) = (first, self.scanner.tag_ahead())
+            && memchr::memchr(b'\r', text.as_bytes()).is_none()
+        {
+            self.check_length(text.len(), offset)?;
+            let layout = (tag == Token::Start || self.has_child) && name::is_blank(text);
+            return Ok((!layout).then_some(Step::Whole { text, offset }));
+        }
         let mut end = self.scanner.end;
-        let next = self.scanner.next()?;
-        let step = match (first, next) {
-            (Token::Text(text), Token::Start | Token::End) if !text.contains('\r') => {
-                self.check_length(text.len(), offset)?;
-                Step::Whole { text, offset }
-            }
-            _ => {
-                self.joined.clear();
-                self.join(first, offset)?;
-                let mut token = next;
-                while !matches!(token, Token::Start | Token::End | Token::Eof) {
-                    end = self.scanner.end;
-                    self.join(token, offset)?;
-                    token = self.scanner.next()?;
-                }
-                self.ahead = Some(token);
-                Step::Joined { offset, length: end - offset }
-            }
-        };
-        let next = *self.ahead.get_or_insert(next);
-        let text = if let Step::Whole { text, .. } = step { text } else { &self.joined };
-        let layout = (next == Token::Start || self.has_child) && name::is_blank(text);
-        Ok((!layout).then_some(step))
+        self.joined.clear();
+        self.join(first, offset)?;
+        let mut token = self.scanner.next()?;
+        while !matches!(token, Token::Start | Token::End | Token::Eof) {
+            end = self.scanner.end;
+            self.join(token, offset)?;
+            token = self.scanner.next()?;
+        }
+        self.ahead = Some(token);
+        let layout = (token == Token::Start || self.has_child) && name::is_blank(&self.joined);
+        Ok((!layout).then_some(Step::Joined { offset, length: end - offset }))
     }
 
     fn join(&mut self, token: Token<'_>, offset: usize) -> Result<(), XmlError> {

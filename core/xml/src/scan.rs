@@ -1,11 +1,13 @@
-//! The guarded token stream that the reader and the canonicaliser share: quick-xml finds the borders, this adds
-//! what it leaves to its user — limits, names, namespaces, attributes, document structure.
+//! The guarded token stream that the reader and the canonicaliser share. Borders of tags and texts, which a message
+//! has by the thousand, are found in the text that was decoded once; everything rarer is cut by quick-xml's reader. This
+//! adds what both leave to their user — limits, names, namespaces, attributes, document structure.
 
 use crate::attributes::{At, Attributes, RawAttribute, split};
 use crate::namespaces::{Namespaces, Resolved};
 use crate::{Decoded, Limits, XmlError, XmlFault, name};
 use quick_xml::errors::{Error as QuickError, IllFormedError, SyntaxError};
 use quick_xml::events::Event as Quick;
+use quick_xml::parser::{ElementParser, Parser as _};
 
 /// One token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +58,6 @@ pub(crate) struct Scanner<'a> {
     /// Where it ends.
     pub end: usize,
     text: &'a str,
-    tokens: quick_xml::Reader<&'a [u8]>,
     nodes: usize,
     closing: Closing,
     root_seen: bool,
@@ -85,10 +86,6 @@ impl<'a> Open<'a> {
 impl<'a> Scanner<'a> {
     pub fn new(decoded: &'a Decoded<'a>, limits: &Limits) -> Self {
         let text = decoded.text();
-        let mut tokens = quick_xml::Reader::from_str(text);
-        let config = tokens.config_mut();
-        config.check_end_names = false;
-        config.allow_unmatched_ends = true;
         Self {
             decoded,
             limits: *limits,
@@ -98,7 +95,6 @@ impl<'a> Scanner<'a> {
             offset: 0,
             end: 0,
             text,
-            tokens,
             nodes: 0,
             closing: Closing::Nothing,
             root_seen: false,
@@ -130,29 +126,64 @@ impl<'a> Scanner<'a> {
         }
         loop {
             self.offset = self.end;
-            let event = match self.tokens.read_event() {
-                Ok(event) => event,
-                Err(error) => return Err(self.explain(&error)),
-            };
-            self.end = self.tokens.buffer_position() as usize;
-            match event {
-                Quick::Start(_) => return self.start(false),
-                Quick::Empty(_) => return self.start(true),
-                Quick::End(_) => return self.end_tag(),
-                Quick::Text(_) if self.offset == self.end => {}
-                Quick::Text(_) => {
+            let rest = &self.text.as_bytes()[self.offset..];
+            match rest {
+                [] => return self.finish(),
+                [b'<'] | [b'<', b'!' | b'?', ..] | [b'&', ..] => {
+                    if let Some(token) = self.rare()? {
+                        return Ok(token);
+                    }
+                }
+                [b'<', second, ..] => {
+                    let Some(last) = ElementParser::default().feed(rest) else { return Err(self.unclosed()) };
+                    self.end = self.offset + last + 1;
+                    return match second {
+                        b'/' => self.end_tag(),
+                        _ => self.start(rest[last - 1] == b'/'),
+                    };
+                }
+                _ => {
+                    self.end = self.offset + memchr::memchr2(b'<', b'&', rest).unwrap_or(rest.len());
                     if let Some(token) = self.text_token()? {
                         return Ok(token);
                     }
                 }
-                Quick::CData(_) => return self.cdata(),
-                Quick::GeneralRef(_) => return self.reference(),
-                Quick::Comment(_) => return self.comment(),
-                Quick::PI(_) => return self.instruction(),
-                Quick::Decl(_) => self.declaration()?,
-                Quick::DocType(_) => return Err((XmlFault::Doctype, self.offset)),
-                Quick::Eof => return self.finish(),
             }
+        }
+    }
+
+    /// What is neither tag nor text: references, CDATA, comments, instructions; `None` for the XML declaration.
+    fn rare(&mut self) -> Result<Option<Token<'a>>, At> {
+        let mut tokens = quick_xml::Reader::from_str(&self.text[self.offset..]);
+        let event = match tokens.read_event() {
+            Ok(event) => event,
+            Err(error) => return Err(self.explain(&error, tokens.error_position())),
+        };
+        self.end = self.offset + tokens.buffer_position() as usize;
+        match event {
+            Quick::CData(_) => self.cdata().map(Some),
+            Quick::GeneralRef(_) => self.reference().map(Some),
+            Quick::Comment(_) => self.comment().map(Some),
+            Quick::PI(_) => self.instruction().map(Some),
+            Quick::Decl(_) => self.declaration().map(|()| None),
+            Quick::DocType(_) => Err((XmlFault::Doctype, self.offset)),
+            // A lone `<` is an error above, and tags and texts do not come here.
+            Quick::Start(_) | Quick::Empty(_) | Quick::End(_) | Quick::Text(_) | Quick::Eof => Err(self.unclosed()),
+        }
+    }
+
+    /// A tag without its `>`.
+    fn unclosed(&self) -> At {
+        (XmlFault::Truncated, self.offset)
+    }
+
+    /// Which tag comes right behind the last token; `None` if it is something else, or nothing.
+    pub fn tag_ahead(&self) -> Option<Token<'a>> {
+        match &self.text.as_bytes()[self.end..] {
+            [b'<', b'/', ..] => Some(Token::End),
+            [b'<', b'!' | b'?', ..] => None,
+            [b'<', _, ..] => Some(Token::Start),
+            _ => None,
         }
     }
 
@@ -165,14 +196,21 @@ impl<'a> Scanner<'a> {
         }
         self.count()?;
         let inside = &self.text[self.offset + 1..self.end - if empty { 2 } else { 1 }];
-        let length = inside.bytes().position(name::is_space).unwrap_or(inside.len());
+        let plain = name::plain(inside);
+        let length = match plain {
+            Some(length) => length,
+            None => inside.bytes().position(name::is_space).unwrap_or(inside.len()),
+        };
         let qname = &inside[..length];
         let outer = self.namespaces.len();
         self.attributes.clear();
         if length < inside.len() {
             self.read_attributes(&inside[length..], self.offset + 1 + length)?;
         }
-        let (prefix, _) = self.check_name(qname, self.offset + 1)?;
+        let prefix = match plain {
+            Some(_) if length <= self.limits.max_name => "",
+            _ => self.check_name(qname, self.offset + 1)?.0,
+        };
         let namespace = self.resolve(prefix, self.offset + 1)?;
         self.open.push(Open { qname, prefix: prefix.len(), namespace, outer });
         self.closing = if empty { Closing::Report } else { Closing::Nothing };
@@ -246,14 +284,15 @@ impl<'a> Scanner<'a> {
     }
 
     fn end_tag(&mut self) -> Result<Token<'a>, At> {
-        let found = self.text[self.offset + 2..self.end - 1].trim_end_matches([' ', '\t', '\n', '\r']);
+        let found = &self.text[self.offset + 2..self.end - 1];
+        let trimmed = || found.trim_end_matches([' ', '\t', '\n', '\r']);
         match self.open.last() {
-            Some(open) if open.qname == found => {
+            Some(open) if open.qname == found || open.qname == trimmed() => {
                 self.closing = Closing::Forget;
                 Ok(Token::End)
             }
             Some(open) => {
-                let (expected, found) = (open.qname.into(), shorten(found));
+                let (expected, found) = (open.qname.into(), shorten(trimmed()));
                 Err((XmlFault::MismatchedEndTag { expected, found }, self.offset))
             }
             None => Err((XmlFault::NotWellFormed("end tag without a start tag".into()), self.offset)),
@@ -365,8 +404,8 @@ impl<'a> Scanner<'a> {
     }
 
     /// What quick-xml stumbled over, in our terms.
-    fn explain(&self, error: &QuickError) -> At {
-        let at = (self.tokens.error_position() as usize).max(self.offset);
+    fn explain(&self, error: &QuickError, position: u64) -> At {
+        let at = self.offset + position as usize;
         let rest = &self.text[at.min(self.text.len())..];
         let doctype = rest.as_bytes().get(..9).is_some_and(|head| head.eq_ignore_ascii_case(b"<!DOCTYPE"));
         let fault = match error {

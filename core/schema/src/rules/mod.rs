@@ -13,7 +13,7 @@ mod view;
 
 use crate::codes::{CodeTable, in_force};
 use crate::error::LoadError;
-use crate::run::Seen;
+use crate::run::{Seen, SeenList};
 use crate::schema::{Mode, Schema};
 use crate::validator::{Enforcement, Validator};
 use crate::wants::{WantId, Wants};
@@ -123,7 +123,7 @@ pub struct RuleSet {
 /// A document as rules see it.
 pub(crate) struct Document<'d> {
     pub(crate) wants: &'d Arc<Wants>,
-    pub(crate) seen: &'d [Seen],
+    pub(crate) seen: &'d SeenList<'d>,
     pub(crate) mode: Mode,
     pub(crate) date: Option<&'d str>,
 }
@@ -261,7 +261,7 @@ impl RuleSet {
                 continue;
             }
             for (at, this, select) in rule.applies(&view) {
-                let Some(seen) = document.seen.get(at) else { continue };
+                let Some(seen) = document.seen.list.get(at) else { continue };
                 let on = Ground { this, root, mode: document.mode.as_str() };
                 match rule.judge(select, on, &scope) {
                     Judged::Holds => {}
@@ -357,16 +357,16 @@ fn broken<'r>(rule: &'r Rule, document: &Document<'_>, at: usize, select: usize,
             if place == at {
                 return true;
             }
-            match document.seen.get(place) {
+            match document.seen.list.get(place) {
                 Some(seen) if (seen.parent as usize) < place => place = seen.parent as usize,
                 _ => return false,
             }
         };
-        let mut places = document.seen.iter().enumerate().filter(|(_, seen)| seen.want == target);
+        let mut places = document.seen.list.iter().enumerate().filter(|(_, seen)| seen.want == target);
         places.find(|(place, _)| inside(*place)).map(|(place, _)| place)
     });
     let place = place.unwrap_or(at);
-    let seen = document.seen.get(place);
+    let seen = document.seen.list.get(place);
     let Ground { this, root, mode } = on;
     Verdict {
         rule: &rule.info.id,
@@ -375,8 +375,8 @@ fn broken<'r>(rule: &'r Rule, document: &Document<'_>, at: usize, select: usize,
         hints: (rule.info.hint_zh.clone(), rule.info.hint_en.clone()),
         want: seen.map(|s| s.want),
         seen: Some(place as u32),
-        mark: seen.map_or(0..0, |s| s.mark.clone()),
-        value: seen.and_then(|s| s.value.as_deref()).filter(|v| !v.is_empty()).map(str::to_owned),
+        mark: seen.map_or(0..0, |s| s.mark.range()),
+        value: seen.and_then(|s| document.seen.value(s)).filter(|v| !v.is_empty()).map(str::to_owned),
     }
 }
 
@@ -392,7 +392,7 @@ fn faulty<'r>(rule: &'r Rule, at: usize, seen: &Seen, fault: &str) -> Verdict<'r
         hints: (String::new(), String::new()),
         want: Some(seen.want),
         seen: Some(at as u32),
-        mark: seen.mark.clone(),
+        mark: seen.mark.range(),
         value: None,
     }
 }

@@ -1,6 +1,6 @@
 //! The wanted places of a document as CEL values: `this` and `root`.
 
-use crate::run::Seen;
+use crate::run::SeenList;
 use crate::wants::{WantId, Wants};
 use cel::ExecutionError;
 use cel::common::traits::{Container, Indexer, Iterable, Iterator as CelIterator, Sizer};
@@ -129,16 +129,16 @@ impl View {
 }
 
 /// Builds the values of all seen places. `selected`, by wanted place: whether a rule selects it.
-pub(super) fn build(shared: &Arc<Shared>, seen: &[Seen], selected: &[bool]) -> View {
+pub(super) fn build(shared: &Arc<Shared>, document: &SeenList<'_>, selected: &[bool]) -> View {
     let mut view = View { root: None, places: vec![Vec::new(); selected.len()] };
     // Children come after their parents, so going backwards an element's are complete, and last, when it is met.
     let mut waiting: Vec<(u32, WantId, Item)> = Vec::new();
-    for (at, place) in seen.iter().enumerate().rev() {
+    for (at, place) in document.list.iter().enumerate().rev() {
         if !place.filled {
             continue;
         }
-        let item = match &place.value {
-            Some(text) => Item::text(&**text),
+        let item = match document.value(place) {
+            Some(text) => Item::text(text),
             None => Item::Node(node(shared, place.want, at, &mut waiting)),
         };
         if selected.get(place.want as usize) == Some(&true)

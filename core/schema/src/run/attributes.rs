@@ -1,7 +1,7 @@
 //! Attributes of a start tag.
 
 use super::values::Subject;
-use super::{Holds, NO_NODE, Run, Seen};
+use super::{Holds, Run, Seen, Span};
 use crate::schema::{Attribute, Complex};
 use crate::wording;
 use kouan_xml::Start;
@@ -70,24 +70,15 @@ impl<'v> Run<'v> {
         let (filled, value) = self.judge(declaration.ty, Subject::from(declaration), raw, at.clone());
         let Some(frame) = self.frames.last_mut() else { return filled };
         frame.filled |= filled;
-        if frame.want != 0
-            && let Some(want) = self.validator.wants.child(frame.want, &format!("@{}", declaration.name))
+        let (parent, node) = (frame.want, frame.node);
+        if parent != 0
+            && let Some(want) = self.validator.wants.child(parent, &format!("@{}", declaration.name))
+            && self.cares(want)
         {
-            let parent = if frame.node == NO_NODE { NO_NODE } else { frame.node };
-            let (mark, element, content) = (at.clone(), at.clone(), at);
-            let value = Some(value.into());
-            self.seen.push(Seen {
-                want,
-                parent,
-                index: 1,
-                repeats: false,
-                mark,
-                element,
-                content,
-                self_closing: false,
-                value,
-                filled,
-            });
+            let at_value = Span::from(at.clone());
+            let seen = self.seen.list.len() as u32;
+            self.seen.list.push(Seen { filled, ..Seen::new(want, node, at_value, at_value, at_value) });
+            self.seen.keep(seen, &value, at);
         }
         filled
     }

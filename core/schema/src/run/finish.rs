@@ -42,14 +42,18 @@ impl<'v> Run<'v> {
 
     /// The operation, as the schema's `k:mode` tells it.
     fn mode(&self) -> Option<Mode> {
-        let frames_root = self.seen.first().map(|s| s.want);
+        let frames_root = self.seen.list.first().map(|s| s.want);
         let mut default = None;
         for (by, want) in self.schema.modes.iter().zip(&self.validator.modes) {
             if frames_root != Some(self.root_of(*want)) {
                 continue;
             }
-            let value =
-                self.seen.iter().filter(|s| s.want == *want).find_map(|s| s.value.as_deref().filter(|v| !v.is_empty()));
+            let value = self
+                .seen
+                .list
+                .iter()
+                .filter(|s| s.want == *want)
+                .find_map(|s| self.seen.value(s).filter(|v| !v.is_empty()));
             match by.values.iter().find(|(known, _)| Some(known.as_str()) == value) {
                 Some((_, mode)) => return Some(*mode),
                 None => default = default.or(by.default),
@@ -96,7 +100,7 @@ impl<'v> Run<'v> {
 
     /// Indexed path of a wanted place that was seen.
     fn path_of(&self, at: u32) -> String {
-        let Some(seen) = self.seen.get(at as usize) else { return String::new() };
+        let Some(seen) = self.seen.list.get(at as usize) else { return String::new() };
         let mut path = if seen.parent == NO_NODE { String::new() } else { self.path_of(seen.parent) };
         path.push('/');
         path.push_str(&self.validator.wants.get(seen.want).name);
@@ -135,11 +139,12 @@ impl<'v> Run<'v> {
 
     fn captured(&self, decoded: &Decoded<'_>) -> Vec<Captured> {
         let wanted = |seen: &Seen| !self.validator.wants.get(seen.want).captures.is_empty();
-        let captured = || self.seen.iter().enumerate().filter(|(_, seen)| wanted(seen));
+        let captured = || self.seen.list.iter().enumerate().filter(|(_, seen)| wanted(seen));
         // Offsets in the original, each computed once, in rising order.
         let mut offsets = BTreeMap::new();
         for (_, seen) in captured() {
-            for at in [seen.element.start, seen.element.end, seen.content.start, seen.content.end] {
+            let (element, content) = (seen.element.range(), seen.content.range());
+            for at in [element.start, element.end, content.start, content.end] {
                 offsets.insert(at, Place::default());
             }
         }
@@ -155,12 +160,12 @@ impl<'v> Run<'v> {
                 values.push(Captured {
                     path: self.validator.captures.get(*number as usize).cloned().unwrap_or_default(),
                     xpath: self.path_of(at as u32),
-                    value: seen.value.as_deref().unwrap_or("").to_owned(),
-                    element: original(&seen.element),
-                    content: original(&seen.content),
+                    value: self.seen.value(seen).unwrap_or("").to_owned(),
+                    element: original(&seen.element.range()),
+                    content: original(&seen.content.range()),
                     self_closing: seen.self_closing,
-                    line: place(seen.content.start).line,
-                    column: place(seen.content.start).column,
+                    line: place(seen.content.range().start).line,
+                    column: place(seen.content.range().start).column,
                 });
             }
         }

@@ -5,6 +5,7 @@ mod attributes;
 mod children;
 mod finish;
 mod report;
+mod seen;
 mod values;
 
 use crate::model::Level;
@@ -13,16 +14,19 @@ use crate::validator::{CheckOptions, Outcome, Validator};
 use crate::wants::WantId;
 use kouan_xml::{Decoded, Event, Limits, Reader, Start, XmlError};
 use report::Raised;
+use seen::{MOST_BYTES, Span};
+pub(crate) use seen::{Seen, SeenList};
 use std::ops::Range;
 
 /// Judges a document.
 pub(crate) fn check(validator: &Validator, document: &[u8], options: &CheckOptions<'_>) -> Outcome {
-    let limits = options.limits.unwrap_or_default();
+    let mut limits = options.limits.unwrap_or_default();
+    limits.max_bytes = limits.max_bytes.min(MOST_BYTES);
     let decoded = match kouan_xml::decode(document, &limits) {
         Ok(decoded) => decoded,
         Err(fault) => return finish::undecodable(&fault, options),
     };
-    let mut run = Run::new(validator, options);
+    let mut run = Run::new(validator, options, decoded.text());
     let fault = run.pass(&decoded, &limits).err();
     run.finish(&decoded, fault)
 }
@@ -78,22 +82,6 @@ struct Count {
     place: (usize, usize),
 }
 
-/// A wanted place that was seen.
-pub(crate) struct Seen {
-    pub(crate) want: WantId,
-    pub(crate) parent: u32,
-    pub(crate) index: u32,
-    pub(crate) repeats: bool,
-    /// Where a mark goes: the value, or the name in the start tag.
-    pub(crate) mark: Range<usize>,
-    pub(crate) element: Range<usize>,
-    pub(crate) content: Range<usize>,
-    pub(crate) self_closing: bool,
-    /// Text, for text.
-    pub(crate) value: Option<Box<str>>,
-    pub(crate) filled: bool,
-}
-
 /// A field that some mode needs and that is not there.
 struct Lacking {
     mode: Mode,
@@ -116,7 +104,7 @@ struct Run<'v> {
     /// Depth inside an element that is not judged, and whether there is anything in it.
     skipping: u32,
     skipped_something: bool,
-    seen: Vec<Seen>,
+    seen: SeenList<'v>,
     lacking: Vec<Lacking>,
     raised: Vec<Raised>,
     /// More was found than may be listed.
@@ -134,7 +122,7 @@ enum Step {
 }
 
 impl<'v> Run<'v> {
-    fn new(validator: &'v Validator, options: &'v CheckOptions<'v>) -> Self {
+    fn new(validator: &'v Validator, options: &'v CheckOptions<'v>, text: &'v str) -> Self {
         Self {
             validator,
             schema: &validator.schema,
@@ -146,7 +134,7 @@ impl<'v> Run<'v> {
             text_at: 0..0,
             skipping: 0,
             skipped_something: false,
-            seen: Vec::new(),
+            seen: SeenList::of(text),
             lacking: Vec::new(),
             raised: Vec::new(),
             more: false,
@@ -204,6 +192,9 @@ impl<'v> Run<'v> {
             Some(_) => {}
             None => want = self.validator.wants.root(element),
         }
+        if !self.cares(want) {
+            want = 0;
+        }
         let holds = match declaration.ty {
             Type::Simple(id) => Holds::Text(id),
             Type::Complex(id) => Holds::Complex(id),
@@ -223,21 +214,10 @@ impl<'v> Run<'v> {
         }
         let mut node = NO_NODE;
         if want != 0 {
-            node = self.seen.len() as u32;
+            node = self.seen.list.len() as u32;
             let mark = tag.offset + 1..tag.offset + 1 + tag.name.len();
-            let (element, content) = (tag.offset..end, end..end);
-            self.seen.push(Seen {
-                want,
-                parent: parent_node,
-                index,
-                repeats,
-                mark,
-                element,
-                content,
-                self_closing: false,
-                value: None,
-                filled: false,
-            });
+            let (mark, element, content) = (Span::from(mark), Span::from(tag.offset..end), Span::from(end..end));
+            self.seen.list.push(Seen { index, repeats, ..Seen::new(want, parent_node, mark, element, content) });
         }
         self.text.clear();
         self.text_at = end..end;
@@ -260,6 +240,11 @@ impl<'v> Run<'v> {
             node,
         });
         self.attributes(tag);
+    }
+
+    /// Whether anybody looks at a wanted place in this check: by the letter of XSD, rules do not count.
+    fn cares(&self, want: WantId) -> bool {
+        !self.options.strict || self.validator.wants.get(want).beyond_rules
     }
 
     fn take_text(&mut self, text: &str, place: Range<usize>) {

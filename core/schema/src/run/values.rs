@@ -1,6 +1,6 @@
 //! End tags: the value of a field, and what a parent lacks.
 
-use super::{Frame, Holds, Lacking, NO_NODE, Run};
+use super::{Frame, Holds, Lacking, NO_NODE, Run, Span};
 use crate::codes::Lookup;
 use crate::schema::{Attribute, Complex, Content, Element, Mode, Notes, SimpleId, Slot};
 use crate::value::{self, Blanks};
@@ -50,35 +50,34 @@ impl<'v> Run<'v> {
             Holds::Complex(id) => self.schema.complex(id).text,
             Holds::Anything => None,
         };
-        let mut kept = None;
         if let Some(ty) = text_type {
             let subject = Subject::from(self.schema.element(element));
             let text = std::mem::take(&mut self.text);
             let (has_value, value) = self.judge(ty, subject, &text, self.text_at.clone());
             filled |= has_value;
             if node != NO_NODE {
-                kept = Some(Box::from(&*value));
+                self.seen.keep(node, &value, self.text_at.clone());
             }
             drop(value);
             self.text = text;
         } else if let Holds::Complex(id) = holds {
             self.close_children(self.schema.complex(id), filled);
         }
-        self.record(node, at, end, filled, kept);
+        if node != NO_NODE {
+            self.record(node, at..end, filled, text_type.is_some());
+        }
         self.pop(filled);
     }
 
-    fn record(&mut self, node: u32, at: usize, end: usize, filled: bool, value: Option<Box<str>>) {
-        let Some(seen) = self.seen.get_mut(node as usize) else { return };
-        seen.element.end = end;
-        seen.content.end = at;
-        seen.self_closing = at == end;
+    /// What is known of a wanted element once it has ended; `tag` = its end tag.
+    fn record(&mut self, node: u32, tag: Range<usize>, filled: bool, is_text: bool) {
+        let Some(seen) = self.seen.list.get_mut(node as usize) else { return };
+        seen.element = Span::from(seen.element.range().start..tag.end);
+        seen.content = Span::from(seen.content.range().start..tag.start);
+        seen.self_closing = tag.is_empty();
         seen.filled = filled;
-        if value.is_some() {
-            if !self.text_at.is_empty() {
-                seen.mark = self.text_at.clone();
-            }
-            seen.value = value;
+        if is_text && !self.text_at.is_empty() {
+            seen.mark = Span::from(self.text_at.clone());
         }
     }
 

@@ -118,6 +118,9 @@ pub(crate) fn normalized(text: &str, blanks: Blanks, keep: bool) -> Cow<'_, str>
         Blanks::Collapse => {
             let text = trimmed(text);
             let bytes = text.as_bytes();
+            if bytes.iter().all(|b| *b > b' ') {
+                return Cow::Borrowed(text);
+            }
             let loose =
                 bytes.iter().any(|b| matches!(b, b'\t' | b'\n' | b'\r')) || bytes.windows(2).any(|w| w == b"  ");
             if loose {
@@ -131,7 +134,11 @@ pub(crate) fn normalized(text: &str, blanks: Blanks, keep: bool) -> Cow<'_, str>
 
 /// `text` without XML's blanks around it.
 pub(crate) fn trimmed(text: &str) -> &str {
-    text.trim_matches([' ', '\t', '\n', '\r'])
+    match text.as_bytes() {
+        // Most texts have none.
+        [first, .., last] if *first > b' ' && *last > b' ' => text,
+        _ => text.trim_matches([' ', '\t', '\n', '\r']),
+    }
 }
 
 /// The first thing wrong with `value` (already [`normalized`]).
