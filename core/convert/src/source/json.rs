@@ -79,6 +79,8 @@ impl Walk<'_, '_, '_> {
 fn cell(above: &[&Value], path: &str) -> Option<Cell> {
     let mut objects = above.iter().rev().filter(|value| value.is_object());
     let mut here = objects.next().copied();
+    // A field's own name may hold a slash.
+    let whole = here.and_then(|object| object.get(path));
     for step in path.trim_start_matches('/').split('/') {
         here = match (step, here) {
             ("..", _) => objects.next().copied(),
@@ -87,7 +89,7 @@ fn cell(above: &[&Value], path: &str) -> Option<Cell> {
             (_, None) => None,
         };
     }
-    Some(match here {
+    Some(match whole.or(here) {
         None | Some(Value::Null) => Cell::Empty,
         Some(Value::String(text)) => Cell::Text(text.clone()),
         Some(Value::Bool(flag)) => Cell::Text(flag.to_string()),
