@@ -5,6 +5,9 @@ use kouan_declarative::MessageForm;
 use kouan_schema::{Form, Outline};
 use std::collections::BTreeSet;
 
+/// The column that joins the tables; no element's name.
+const KEY: &str = "单据号";
+
 /// A table of the mapping that is made.
 struct Table<'s> {
     name: String,
@@ -33,7 +36,7 @@ pub fn write(business: &str, form: &MessageForm, lang: Lang) -> Option<String> {
         path: path.clone(),
         within: Vec::new(),
         fields: Vec::new(),
-        names: BTreeSet::new(),
+        names: BTreeSet::from([KEY.to_owned()]),
     };
     let mut walk = Walk { form, tables: vec![head], above: vec![root] };
     walk.fields(&root, &path, 0);
@@ -71,11 +74,15 @@ impl<'s> Walk<'s> {
 
     fn table(&mut self, outline: &Outline<'s>, path: &str, outer: usize) -> usize {
         let zh = if outline.name_zh().is_empty() { outline.name() } else { outline.name_zh() };
-        let same = self.tables.iter().filter(|table| table.name.trim_end_matches(char::is_numeric) == zh).count();
+        // Neither a sheet nor a file may be called otherwise.
+        let zh: String = zh.chars().filter(|c| !"/\\?*[]:<>|\"'".contains(*c)).take(28).collect();
+        let same =
+            self.tables.iter().filter(|table| table.name.trim_end_matches(char::is_numeric) == zh.as_str()).count();
         let name = if same == 0 { zh.to_owned() } else { format!("{zh}{}", same + 1) };
         let mut within = self.tables[outer].within.clone();
-        within.push((path.to_owned(), format!("{name}序号")));
-        self.tables.push(Table { name, path: path.to_owned(), within, fields: Vec::new(), names: BTreeSet::new() });
+        within.push((path.to_owned(), format!("{name}关联号")));
+        let names = within.iter().map(|(_, column)| column.clone()).chain([KEY.to_owned()]).collect();
+        self.tables.push(Table { name, path: path.to_owned(), within, fields: Vec::new(), names });
         self.tables.len() - 1
     }
 
