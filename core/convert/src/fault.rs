@@ -74,24 +74,25 @@ pub struct Fault {
     /// Whether the message is made all the same.
     pub severity: Severity,
     /// Where.
-    pub place: Place,
+    pub place: Box<Place>,
     /// What is wrong, Chinese.
-    pub message_zh: String,
+    pub message_zh: Box<str>,
     /// What is wrong, English.
-    pub message_en: String,
+    pub message_en: Box<str>,
     /// What to write, Chinese.
-    pub hint_zh: String,
+    pub hint_zh: Box<str>,
     /// What to write, English.
-    pub hint_en: String,
+    pub hint_en: Box<str>,
 }
 
 impl Fault {
     /// An error without a place yet; what to do is the catalogue's repair unless [`Self::hint`] says more.
-    pub fn new(code: &'static str, zh: impl Into<String>, en: impl Into<String>) -> Self {
-        let (hint_zh, hint_en) =
-            catalogue::lookup(code).map(|entry| (entry.repair_zh.clone(), entry.repair_en.clone())).unwrap_or_default();
+    pub fn new(code: &'static str, zh: impl Into<Box<str>>, en: impl Into<Box<str>>) -> Self {
+        let (hint_zh, hint_en) = catalogue::lookup(code)
+            .map(|entry| (entry.repair_zh.as_str().into(), entry.repair_en.as_str().into()))
+            .unwrap_or_default();
         let (message_zh, message_en) = (zh.into(), en.into());
-        Self { code, severity: Severity::Error, place: Place::default(), message_zh, message_en, hint_zh, hint_en }
+        Self { code, severity: Severity::Error, place: Box::default(), message_zh, message_en, hint_zh, hint_en }
     }
 
     /// The same as a warning.
@@ -103,7 +104,7 @@ impl Fault {
 
     /// The same with what to write.
     #[must_use]
-    pub fn hint(mut self, zh: impl Into<String>, en: impl Into<String>) -> Self {
+    pub fn hint(mut self, zh: impl Into<Box<str>>, en: impl Into<Box<str>>) -> Self {
         (self.hint_zh, self.hint_en) = (zh.into(), en.into());
         self
     }
@@ -111,14 +112,14 @@ impl Fault {
     /// The same at a place.
     #[must_use]
     pub fn at(mut self, place: Place) -> Self {
-        self.place = place;
+        self.place = Box::new(place);
         self
     }
 
     /// As a finding; the line is the table's row.
     pub fn finding(&self) -> Finding {
-        let mut finding = Finding::whole(self.code, self.severity, &self.message_zh, &self.message_en)
-            .with_hint(&self.hint_zh, &self.hint_en);
+        let mut finding = Finding::whole(self.code, self.severity, &*self.message_zh, &*self.message_en)
+            .with_hint(&*self.hint_zh, &*self.hint_en);
         finding.file = Some(self.place.file.clone());
         finding.line = self.place.row;
         finding.field.clone_from(&self.place.column);

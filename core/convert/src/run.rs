@@ -152,6 +152,7 @@ impl Gathering<'_, '_> {
                 if let Some((_, message)) = current.take()
                     && let Err(error) = taker(finished(tables.plan, message), tables)
                 {
+                    // Any fault ends the reading; this one is not told.
                     refused = Some(error);
                     return Err(Fault::new("KOUAN-CONVERT-MAP", "", ""));
                 }

@@ -96,7 +96,7 @@ impl Writer<'_, '_> {
         let is_attribute = |child: &&usize| self.plan.nodes.get(**child).is_some_and(|child| child.attribute);
         let (attributes, elements): (Vec<usize>, Vec<usize>) = of.children.iter().partition(is_attribute);
         for attribute in attributes {
-            let (text, _) = self.text(attribute, within, 1);
+            let text = self.text(attribute, within, 1);
             let Some(child) =
                 self.plan.nodes.get(attribute).filter(|child| !text.is_empty() || child.outline.must_stand())
             else {
@@ -107,7 +107,7 @@ impl Writer<'_, '_> {
         }
         self.done.xml.push('>');
         if elements.is_empty() {
-            let (text, _) = self.text(node, within, number);
+            let text = self.text(node, within, number);
             let written = escape_text(&text).into_owned();
             self.marked(node, within, &written);
         } else {
@@ -140,14 +140,14 @@ impl Writer<'_, '_> {
         }
     }
 
-    fn text(&self, node: usize, within: &Instance, number: usize) -> (String, bool) {
+    fn text(&self, node: usize, within: &Instance, number: usize) -> String {
         let Some(of) = self.plan.nodes.get(node) else { return Default::default() };
         if of.sequence {
-            return (number.to_string(), false);
+            return number.to_string();
         }
         match within.values.get(&node) {
-            Some(value) if !value.text.is_empty() => (value.text.clone(), true),
-            _ => (of.constant.clone().unwrap_or_default(), false),
+            Some(value) if !value.text.is_empty() => value.text.clone(),
+            _ => of.constant.clone().unwrap_or_default(),
         }
     }
 
@@ -161,7 +161,7 @@ impl Writer<'_, '_> {
             return true;
         }
         if of.children.iter().all(|child| self.plan.nodes.get(*child).is_some_and(|child| child.attribute)) {
-            return !self.text(node, within, 1).0.is_empty();
+            return !self.text(node, within, 1).is_empty();
         }
         let counts = |child: &&usize| {
             self.plan.nodes.get(**child).is_some_and(|child| !of.by_column || child.by_column)

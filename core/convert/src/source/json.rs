@@ -34,7 +34,7 @@ struct Walk<'w, 'f, 't> {
 
 impl Walk<'_, '_, '_> {
     /// `above` = the objects from the document down to where we are.
-    fn visit<'d>(&mut self, steps: &[&str], above: &mut Vec<&'d Value>) -> Result<(), Fault> {
+    fn visit(&mut self, steps: &[&str], above: &mut Vec<&Value>) -> Result<(), Fault> {
         let Some(here) = above.last().copied() else { return Ok(()) };
         let Some((step, rest)) = steps.split_first() else { return self.row(above) };
         if *step == "*" {
