@@ -52,6 +52,11 @@ impl Businesses {
         find(true).or_else(|| find(false))
     }
 
+    /// The business of that id.
+    pub fn named(&self, id: &str) -> Option<&dyn Business> {
+        self.all.iter().find(|(info, _)| info.id == id).map(|(_, business)| &**business)
+    }
+
     /// The businesses whose receipts have this root; those that read every root come last.
     pub fn receiving<'a>(&'a self, root: &'a RootName) -> impl Iterator<Item = (&'a BusinessInfo, &'a dyn Business)> {
         let reading = move |any: bool| {

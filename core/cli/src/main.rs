@@ -21,6 +21,7 @@ mod lang;
 mod logging;
 mod rehearsal;
 mod skeleton;
+mod skeleton_map;
 mod table;
 mod texts;
 mod usage;

@@ -26,6 +26,7 @@ macro_rules! files {
 const FILES: &[(&str, &str)] = files![
     "business",
     "cli",
+    "convert",
     "declarative",
     "dxp",
     "host",

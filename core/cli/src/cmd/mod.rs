@@ -5,6 +5,7 @@ mod check;
 mod codes;
 mod completion;
 mod config;
+mod convert;
 #[cfg(feature = "goods-declaration")]
 mod demo;
 mod doctor;
@@ -61,6 +62,7 @@ commands! {
     Rules(rules),
     Codes(codes),
     Template(template),
+    Convert(convert),
     #[cfg(feature = "security-software")]
     Key(key),
     Completion(completion),

@@ -56,7 +56,7 @@ pub fn run(args: &Args, app: &App) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn forms(business: &str) -> anyhow::Result<Vec<MessageForm>> {
+pub(super) fn forms(business: &str) -> anyhow::Result<Vec<MessageForm>> {
     if let Some(data) = bundled::DATA.iter().find(|data| data.id == business) {
         return Ok((data.forms)()?);
     }
