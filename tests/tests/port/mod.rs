@@ -126,7 +126,9 @@ impl Port {
     pub fn registry() -> Registry {
         Registry::new(&[
             &kouan_goods_declaration::PLUGIN,
+            &kouan_manifest::PLUGIN,
             &kouan_processing_trade::PLUGIN,
+            &kouan_transport_means::PLUGIN,
             &kouan_transport_directory::PLUGIN,
             &kouan_transport_embedded::PLUGIN,
             &lossy::PLUGIN,
@@ -210,7 +212,7 @@ plugin = \"goods-declaration\"
         config.scenario = Scenario::from_toml(&self.setup.scenario).unwrap();
         let parts = Parts {
             transport: Arc::from(transport),
-            simulators: ["goods-declaration", "processing-trade"].map(side).into(),
+            simulators: ["goods-declaration", "manifest", "processing-trade", "transport-means"].map(side).into(),
             security: Arc::from(security),
             trust: kouan_dxp::Trust::new(
                 ["client", "other", "development-ca"].map(|name| self.certificate(name)).to_vec(),
