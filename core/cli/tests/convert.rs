@@ -210,7 +210,8 @@ fn codes(all: &Value) -> Vec<&str> {
 
 #[test]
 fn each_kind_of_bad_table_has_its_name_and_place() {
-    let cases: [(&str, &str, fn(String) -> Vec<u8>); 11] = [
+    type Change = fn(String) -> Vec<u8>;
+    let cases: [(&str, &str, Change); 11] = [
         ("NO-COLUMN", "船名", |csv| csv.replacen("船名", "船舶名", 1).into_bytes()),
         ("COLUMN-TWICE", "泊位", |csv| csv.replace('\n', ",泊位\n").into_bytes()),
         ("RAGGED", "", |csv| csv.replacen("WGQ02", "WGQ,02", 1).into_bytes()),
