@@ -91,16 +91,19 @@ fn row(number: u32, cells: &[&str]) -> String {
     format!(r#"<row r="{number}">{}</row>"#, cells.iter().enumerate().map(cell).collect::<String>())
 }
 
+/// Its document, if one was made, and what is wrong with its rows.
+type Message = (Option<String>, Vec<Fault>);
+
 const HEAD: [&str; 6] = ["单号", "品名", "数量", "日期", "时间", "口岸"];
 
-fn run(bytes: &[u8], limits: Limits) -> Result<Vec<(Option<String>, Vec<Fault>)>, Fault> {
+fn run(bytes: &[u8], limits: Limits) -> Result<Vec<Message>, Fault> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.xlsx");
     std::fs::write(&path, bytes).unwrap();
     of_file(&path, MAP, limits)
 }
 
-fn of_file(path: &Path, map: &str, limits: Limits) -> Result<Vec<(Option<String>, Vec<Fault>)>, Fault> {
+fn of_file(path: &Path, map: &str, limits: Limits) -> Result<Vec<Message>, Fault> {
     let validator = Validator::builder().file("b.xsd", XSD).build().unwrap();
     let mapping = Mapping::read("map.toml", map)?;
     let target = Target { roots: &[RootName::new("", "Bill")], validator: &validator, constants: &[] };
