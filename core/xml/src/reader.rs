@@ -127,7 +127,10 @@ impl<'a> Reader<'a> {
         loop {
             let token = match self.ahead.take() {
                 Some(token) => token,
-                None => self.scanner.next()?,
+                None => {
+                    self.scanner.pass_layout(self.has_child);
+                    self.scanner.next()?
+                }
             };
             match token {
                 Token::Start => {

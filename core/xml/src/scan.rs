@@ -177,6 +177,28 @@ impl<'a> Scanner<'a> {
         (XmlFault::Truncated, self.offset)
     }
 
+    /// Passes over white space between two tags that is only layout; `has_child`: of the open element. It counts as a
+    /// piece of text, but is no token.
+    pub fn pass_layout(&mut self, has_child: bool) {
+        let depth = match self.closing {
+            Closing::Report => return,
+            Closing::Forget => self.open.len().saturating_sub(1),
+            Closing::Nothing => self.open.len(),
+        };
+        let rest = &self.text.as_bytes()[self.end..];
+        let Some(length) = rest.iter().position(|b| !name::is_space(*b)) else { return };
+        let is_layout = match &rest[length..] {
+            [b'<', b'!' | b'?', ..] => false,
+            [b'<', b'/', ..] => has_child,
+            [b'<', ..] => true,
+            _ => false,
+        };
+        if depth > 0 && length > 0 && length <= self.limits.max_text && is_layout {
+            self.nodes += 1;
+            self.end += length;
+        }
+    }
+
     /// Which tag comes right behind the last token; `None` if it is something else, or nothing.
     pub fn tag_ahead(&self) -> Option<Token<'a>> {
         match &self.text.as_bytes()[self.end..] {

@@ -127,3 +127,65 @@ fn the_root_is_seen_without_reading_on() {
     assert_eq!(root_name(b"nothing").unwrap_err().code(), "KOUAN-XML-NOT-WELL-FORMED");
     assert_eq!(root_name(b"").unwrap_err().code(), "KOUAN-XML-EMPTY");
 }
+
+/// Tags and texts are cut by ourselves: by quick-xml's own reader their borders must be the same.
+#[test]
+fn borders_are_quick_xmls() {
+    let pieces = [
+        "<a>",
+        "</a>",
+        "<b x='>' y=\"'\">",
+        "</b>",
+        "<c/>",
+        " ",
+        "\n\t",
+        "岸>",
+        "x]y",
+        "&amp;",
+        "<!-- > -->",
+        "<![CDATA[<]]>",
+        "<?p >?>",
+    ];
+    let mut state = 1_u64;
+    let mut pick = move |of: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % of
+    };
+    let mut compared = 0;
+    for _ in 0..20_000 {
+        let text: String =
+            std::iter::once("<r>").chain((0..12).map(|_| pieces[pick(pieces.len())])).chain(["</r>"]).collect();
+        let limits = Limits::default();
+        let decoded = decode(text.as_bytes(), &limits).unwrap();
+        let (mut ours, mut reader) = (Vec::new(), Reader::new(&decoded, &limits));
+        while let Ok(Some(event)) = reader.next() {
+            match event {
+                Event::Start(start) => ours.push((start.offset, start.length)),
+                Event::End(end) if end.length > 0 => ours.push((end.offset, end.length)),
+                Event::End(_) | Event::Text(_) => {}
+            }
+        }
+        let mut theirs = quick_xml::Reader::from_str(&text);
+        theirs.config_mut().check_end_names = false;
+        theirs.config_mut().allow_unmatched_ends = true;
+        let mut before = 0;
+        for tag in &ours {
+            let found = loop {
+                let event = theirs.read_event().unwrap();
+                let (from, to) = (before, theirs.buffer_position() as usize);
+                before = to;
+                if matches!(
+                    event,
+                    quick_xml::events::Event::Start(_)
+                        | quick_xml::events::Event::Empty(_)
+                        | quick_xml::events::Event::End(_)
+                ) {
+                    break (from, to - from);
+                }
+            };
+            assert_eq!(*tag, found, "{text}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 50_000, "{compared}");
+}
