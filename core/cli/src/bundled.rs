@@ -1,6 +1,6 @@
 //! The one list of bundled plugins, each behind a cargo feature. Nothing else in the workspace names a plugin.
 
-use kouan_declarative::{Declarative, MessageForm};
+use kouan_declarative::{Declarative, MessageForm, SiteData};
 use kouan_host::Registry;
 use kouan_schema::Validator;
 use kouan_sdk::PluginDecl;
@@ -38,10 +38,10 @@ pub fn registry() -> kouan_sdk::Result<Registry> {
 pub struct BusinessData {
     /// The business's id.
     pub id: &'static str,
-    /// The compiled data; several where types have schemas of their own.
-    pub validators: fn() -> kouan_sdk::Result<Vec<Arc<Validator>>>,
+    /// The compiled data, with what a site has of its own; several where types have schemas of their own.
+    pub validators: fn(&SiteData) -> kouan_sdk::Result<Vec<Arc<Validator>>>,
     /// What a message of each of its types looks like.
-    pub forms: fn() -> kouan_sdk::Result<Vec<MessageForm>>,
+    pub forms: fn(&SiteData) -> kouan_sdk::Result<Vec<MessageForm>>,
     /// For one that is given by data: its data and samples.
     pub declarative: Option<&'static Declarative>,
 }
@@ -51,29 +51,29 @@ pub const DATA: &[BusinessData] = &[
     #[cfg(feature = "goods-declaration")]
     BusinessData {
         id: kouan_goods_declaration::ID,
-        validators: || Ok(vec![kouan_goods_declaration::validator(None)?]),
+        validators: |site| Ok(vec![kouan_goods_declaration::validator(Some(site))?]),
         forms: kouan_goods_declaration::forms,
         declarative: None,
     },
     #[cfg(feature = "manifest")]
     BusinessData {
         id: kouan_manifest::ID,
-        validators: || kouan_manifest::BUSINESS.validators(None),
-        forms: || kouan_manifest::BUSINESS.forms(),
+        validators: |site| kouan_manifest::BUSINESS.validators(Some(site)),
+        forms: |site| kouan_manifest::BUSINESS.forms(site),
         declarative: Some(&kouan_manifest::BUSINESS),
     },
     #[cfg(feature = "transport-means")]
     BusinessData {
         id: kouan_transport_means::ID,
-        validators: || kouan_transport_means::BUSINESS.validators(None),
-        forms: || kouan_transport_means::BUSINESS.forms(),
+        validators: |site| kouan_transport_means::BUSINESS.validators(Some(site)),
+        forms: |site| kouan_transport_means::BUSINESS.forms(site),
         declarative: Some(&kouan_transport_means::BUSINESS),
     },
     #[cfg(feature = "processing-trade")]
     BusinessData {
         id: kouan_processing_trade::ID,
-        validators: || kouan_processing_trade::BUSINESS.validators(None),
-        forms: || kouan_processing_trade::BUSINESS.forms(),
+        validators: |site| kouan_processing_trade::BUSINESS.validators(Some(site)),
+        forms: |site| kouan_processing_trade::BUSINESS.forms(site),
         declarative: Some(&kouan_processing_trade::BUSINESS),
     },
 ];

@@ -1,8 +1,11 @@
 //! Businesses as data: the bundled ones, or a folder with `xsd/`, `rules/` and `codes/` as in `business-schemas/`.
 
-use crate::bundled;
+use crate::app::App;
+use crate::bundled::{self, BusinessData};
 use crate::exit::WrongUsage;
 use anyhow::Context as _;
+use kouan_declarative::SiteData;
+use kouan_kernel::Config;
 use kouan_schema::{CodeTable, LoadError, RuleInfo, RuleTest, Validator};
 use kouan_sdk::{Error, ErrorKind};
 use std::collections::BTreeMap;
@@ -52,31 +55,93 @@ impl BusinessRules {
 }
 
 impl Source {
-    /// Reads and compiles what is asked for.
+    /// Reads and compiles what is asked for; the bundled businesses with what the configuration lays over them.
     ///
     /// # Errors
     /// No such business or folder; the first thing that is wrong with its files.
-    pub fn load(&self) -> anyhow::Result<Vec<BusinessRules>> {
+    pub fn load(&self, app: &App) -> anyhow::Result<Vec<BusinessRules>> {
         if let Some(folder) = &self.folder {
             return Ok(vec![of_folder(folder)?]);
         }
-        let known = bundled::DATA.iter().filter(|data| self.business.as_deref().is_none_or(|id| id == data.id));
-        let found = known.map(of_bundled).collect::<kouan_sdk::Result<Vec<_>>>()?;
-        if let (Some(id), true) = (&self.business, found.is_empty()) {
-            let ids: Vec<_> = bundled::DATA.iter().map(|data| data.id).collect();
-            let meant = kouan_host::nearest(id, ids.iter().copied()).map(|id| format!("; did you mean `{id}`?"));
-            let text = format!("no business `{id}` is bundled, only {}{}", ids.join(", "), meant.unwrap_or_default());
-            return Err(WrongUsage(text).into());
+        let config = app.config_if_any()?;
+        match &self.business {
+            Some(id) => Ok(vec![of_bundled(bundled_data(id)?, config.as_ref())?]),
+            None => bundled::DATA.iter().map(|data| of_bundled(data, config.as_ref())).collect(),
         }
-        Ok(found)
     }
 }
 
-fn of_bundled(data: &bundled::BusinessData) -> kouan_sdk::Result<BusinessRules> {
-    Ok(BusinessRules { business: data.id.to_owned(), validators: (data.validators)()? })
+/// The bundled business of that id.
+///
+/// # Errors
+/// There is none; the nearest one is named.
+pub fn bundled_data(id: &str) -> Result<&'static BusinessData, WrongUsage> {
+    bundled::DATA.iter().find(|data| data.id == id).ok_or_else(|| {
+        let ids: Vec<_> = bundled::DATA.iter().map(|data| data.id).collect();
+        let meant = kouan_host::nearest(id, ids.iter().copied()).map(|id| format!("; did you mean `{id}`?"));
+        WrongUsage(format!("no business `{id}` is bundled, only {}{}", ids.join(", "), meant.unwrap_or_default()))
+    })
+}
+
+/// A bundled business with what the configuration lays over it.
+///
+/// # Errors
+/// What is wrong with the site's files.
+pub fn of_bundled(data: &BusinessData, config: Option<&Config>) -> anyhow::Result<BusinessRules> {
+    let validators = (data.validators)(&site_data(data.id, config)?)?;
+    Ok(BusinessRules { business: data.id.to_owned(), validators })
+}
+
+/// What the site has of its own for a business: by the configuration, or beside it.
+///
+/// # Errors
+/// What is wrong with the site's code tables.
+pub fn site_data(business: &str, config: Option<&Config>) -> kouan_sdk::Result<SiteData> {
+    SiteData::read(base(config), business, setting(business, config, "schemas"), setting(business, config, "codes"))
+}
+
+/// Where the site's own code tables of a business lie.
+pub fn codes_folder(business: &str, config: Option<&Config>) -> PathBuf {
+    kouan_declarative::codes_folder(base(config), business, setting(business, config, "codes"))
+}
+
+/// The file of `folder` that holds the site's own table of that name.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn site_file(folder: &Path, table: &str) -> anyhow::Result<Option<PathBuf>> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).with_context(|| format!("read {}", folder.display())),
+    };
+    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|found| found == "csv"));
+    paths.sort();
+    let is_it = |path: &PathBuf| {
+        let read = std::fs::read(path).ok().and_then(|bytes| CodeTable::read("", &bytes).ok());
+        read.is_some_and(|found| found.name == table)
+    };
+    Ok(paths.into_iter().find(is_it))
+}
+
+fn base(config: Option<&Config>) -> &Path {
+    config.map_or(Path::new(""), |config| &config.base_dir)
+}
+
+fn setting<'c>(business: &str, config: Option<&'c Config>, key: &str) -> Option<&'c str> {
+    let all = config.into_iter().flat_map(|config| &config.business);
+    all.filter(|of| of.plugin == business).find_map(|of| of.settings.get(key)?.as_str())
 }
 
 fn of_folder(folder: &Path) -> anyhow::Result<BusinessRules> {
+    let name = folder.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    let business = name.unwrap_or_else(|| folder.display().to_string());
+    if folder.join("business.toml").is_file() {
+        // Its types say which schemas and rules belong together.
+        let validators = kouan_declarative::folder_validators(folder).map_err(of_data)?;
+        return Ok(BusinessRules { business, validators });
+    }
     let mut builder = Validator::builder();
     for part in ["xsd", "rules", "codes"] {
         let part = folder.join(part);
@@ -93,12 +158,14 @@ fn of_folder(folder: &Path) -> anyhow::Result<BusinessRules> {
             builder = builder.file(path.display().to_string(), bytes);
         }
     }
-    let name = folder.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
-    let business = name.unwrap_or_else(|| folder.display().to_string());
     Ok(BusinessRules { business, validators: vec![Arc::new(builder.build().map_err(broken)?)] })
 }
 
 /// Here the data itself is what is checked, so it is not the configuration that is wrong.
-fn broken(error: LoadError) -> Error {
-    Error { kind: ErrorKind::Invalid, ..error.into() }
+pub fn broken(error: LoadError) -> Error {
+    of_data(error.into())
+}
+
+fn of_data(error: Error) -> Error {
+    Error { kind: ErrorKind::Invalid, ..error }
 }

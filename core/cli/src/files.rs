@@ -31,6 +31,41 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     Ok(file.sync_all()?)
 }
 
+/// A file's new content, all of it or none: on the disk under another name before it takes its own.
+///
+/// # Errors
+/// `KOUAN-CLI-FILE-UNWRITABLE`.
+pub fn replace(path: &Path, bytes: &[u8]) -> kouan_sdk::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+    let write = || {
+        let mut file = File::create(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)
+    };
+    write().map_err(|error| {
+        // What is left of a failed attempt is nobody's file.
+        let _ = std::fs::remove_file(&temporary);
+        unwritable(path, &error)
+    })?;
+    sync_folder(path)
+}
+
+/// Makes sure that the folder of `path` still knows what it knows now after a power cut.
+///
+/// # Errors
+/// `KOUAN-CLI-FILE-UNWRITABLE`.
+pub fn sync_folder(path: &Path) -> kouan_sdk::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| unwritable(folder, &error))
+}
+
+/// A file or folder that cannot be written.
+pub fn unwritable(path: &Path, error: &io::Error) -> Error {
+    Error::new(ErrorKind::Unavailable, "KOUAN-CLI-FILE-UNWRITABLE", format!("{}: {error}", path.display()))
+}
+
 /// How a command ends that could not read its file: a name that is no file is wrong usage.
 pub fn exit(error: &Error) -> Exit {
     if error.code == UNREADABLE { Exit::Usage } else { Exit::NotRight }

@@ -20,6 +20,7 @@ mod journal;
 mod lang;
 mod logging;
 mod rehearsal;
+mod sheet;
 mod skeleton;
 mod skeleton_map;
 mod table;

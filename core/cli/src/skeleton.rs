@@ -245,6 +245,7 @@ fn kind(form: Form, lang: Lang) -> &'static str {
 mod tests {
     use super::*;
     use crate::bundled::DATA;
+    use kouan_declarative::SiteData;
     use kouan_schema::CheckOptions;
 
     /// What an unfilled message may be told: that something is not there yet.
@@ -253,7 +254,7 @@ mod tests {
     #[test]
     fn every_type_s_skeleton_lacks_values_and_nothing_else() {
         let mut types = 0;
-        for form in DATA.iter().flat_map(|data| (data.forms)().unwrap()) {
+        for form in DATA.iter().flat_map(|data| (data.forms)(&SiteData::default()).unwrap()) {
             let Some(validator) = &form.validator else { continue };
             types += 1;
             for lang in [Lang::Zh, Lang::En] {
@@ -271,7 +272,7 @@ mod tests {
 
     #[test]
     fn what_makes_a_message_one_of_its_type_is_filled_in() {
-        let forms = DATA.iter().flat_map(|data| (data.forms)().unwrap());
+        let forms = DATA.iter().flat_map(|data| (data.forms)(&SiteData::default()).unwrap());
         let mut constants = 0;
         for form in forms.filter(|form| form.validator.is_some()) {
             let xml = write("x", &form, Lang::Zh).unwrap();
@@ -315,7 +316,7 @@ mod tests {
     #[test]
     fn a_field_is_told_whole_in_either_language() {
         let data = DATA.iter().find(|data| data.id == "goods-declaration").unwrap();
-        let form = (data.forms)().unwrap().remove(0);
+        let form = (data.forms)(&SiteData::default()).unwrap().remove(0);
         let zh = write(data.id, &form, Lang::Zh).unwrap();
         let en = write(data.id, &form, Lang::En).unwrap();
         let above = |text: &str, tag: &str| {

@@ -6,7 +6,7 @@ use crate::path::Path;
 use crate::pick::{Condition, Pick};
 use crate::template::Template;
 use crate::window::Window;
-use kouan_schema::Validator;
+use kouan_schema::{CodeTable, Validator, ValidatorBuilder};
 use kouan_sdk::Result;
 use kouan_sdk::business::{BusinessInfo, MessageType, RootName};
 use regex::Regex;
@@ -74,6 +74,8 @@ pub(crate) struct Kind {
 pub(crate) struct LazyValidator {
     files: crate::data::Files,
     captures: Vec<String>,
+    /// Of a site, laid over those among the files.
+    tables: Vec<Arc<CodeTable>>,
     built: OnceLock<Result<Arc<Validator>>>,
 }
 
@@ -83,6 +85,7 @@ impl LazyValidator {
         let build = || {
             let files = self.files.iter().cloned();
             let builder = files.fold(Validator::builder(), |builder, (name, text)| builder.file(name, text));
+            let builder = self.tables.iter().cloned().fold(builder, ValidatorBuilder::site_table);
             let builder = self.captures.iter().fold(builder, |builder, path| builder.capture(path.as_str()));
             Ok(Arc::new(builder.build()?))
         };
@@ -103,15 +106,15 @@ pub(crate) struct Compiled {
 }
 
 impl Compiled {
-    /// Reads and compiles a business.
-    pub(crate) fn load(place: Place<'_>) -> Result<Self> {
+    /// Reads and compiles a business, with a site's code tables laid over its own.
+    pub(crate) fn load(place: Place<'_>, tables: &[Arc<CodeTable>]) -> Result<Self> {
         let file: BusinessFile = place.toml(FILE)?;
         let mut schemas = Schemas::new(place)?;
         let mut types = Vec::with_capacity(file.types.len());
         for text in &file.types {
             types.push(schemas.compile(text, &resolved(text, &file)?)?);
         }
-        let validators = schemas.collect(&types)?;
+        let validators = schemas.collect(&types, tables)?;
         if matches!(place, Place::Folder(_)) {
             // What a site wrote is held against its promises at the start; the built-in data by its tests.
             validators.iter().try_for_each(|validator| validator.built().map(drop))?;
@@ -338,7 +341,7 @@ impl Schemas {
     }
 
     /// What every validator is made of, asked for all that its types read.
-    fn collect(self, types: &[Type]) -> Result<Vec<LazyValidator>> {
+    fn collect(self, types: &[Type], tables: &[Arc<CodeTable>]) -> Result<Vec<LazyValidator>> {
         let collect = |(at, (schemas, rules)): (usize, &Group)| {
             let mut files = self.with_included(self.chosen(schemas.as_deref(), "xsd")?);
             files.extend(self.chosen(rules.as_deref(), "toml")?);
@@ -348,6 +351,7 @@ impl Schemas {
             Ok(LazyValidator {
                 files: files.into_iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect(),
                 captures: paths.into_iter().map(str::to_owned).collect(),
+                tables: tables.to_vec(),
                 built: OnceLock::new(),
             })
         };

@@ -13,6 +13,9 @@ pub struct Config {
     /// Folder with business.toml, xsd/, rules/, codes/ to use instead of the built-in data; relative to the configuration
     /// file.
     pub schemas: Option<String>,
+    /// Folder of the site's own code tables, which go before those of the data by name; relative to the configuration
+    /// file. Default: `codes/<business>`, if it is there.
+    pub codes: Option<String>,
     /// How single rules are held, by rule id.
     pub rules: BTreeMap<String, Level>,
 }

@@ -2,12 +2,13 @@
 
 use crate::business::Compiled;
 use crate::check::{self, Judge};
-use crate::config::{self, Levels};
+use crate::config::{self, Config, Levels};
 use crate::data::Place;
 use crate::form::{self, MessageForm};
 use crate::hooks::Hooks;
 use crate::samples::{self, Sample};
 use crate::simulate::SimulatedWindow;
+use crate::site::SiteData;
 use crate::{plan, receipt, renumber};
 use include_dir::Dir;
 use kouan_schema::Validator;
@@ -42,8 +43,7 @@ impl Declarative {
     /// `KOUAN-DECLARATIVE-CONFIG`, `KOUAN-DECLARATIVE-DATA` or `KOUAN-SCHEMA-…` with the place in the file.
     pub fn business(&'static self, context: &Context, config: &str) -> Result<Box<dyn Business>> {
         let config = config::parse(self.id, config)?;
-        let folder = config.schemas.as_ref().map(|folder| context.resolve(folder));
-        let compiled = self.compiled(folder.as_deref())?;
+        let compiled = self.compiled(&self.of_site(context, &config)?)?;
         // Only a site that names rules makes us look at all of them.
         let validators = if config.rules.is_empty() { Vec::new() } else { built(&compiled)? };
         let own: Vec<&str> = check::RULES.iter().chain(self.hooks.rules()).copied().collect();
@@ -58,25 +58,24 @@ impl Declarative {
     /// As [`Self::business`].
     pub fn simulator(&'static self, context: &Context, config: &str) -> Result<Box<dyn Simulator>> {
         let config = config::parse(self.id, config)?;
-        let folder = config.schemas.as_ref().map(|folder| context.resolve(folder));
-        Ok(Box::new(SimulatedWindow { compiled: self.compiled(folder.as_deref())? }))
+        Ok(Box::new(SimulatedWindow { compiled: self.compiled(&self.of_site(context, &config)?)? }))
     }
 
     /// The compiled schemas with their rules and code tables, one for each choice of files that a type makes: the
-    /// built-in ones, or those of a folder.
+    /// built-in ones, or with what a site has of its own.
     ///
     /// # Errors
     /// As [`Self::business`].
-    pub fn validators(&self, folder: Option<&Path>) -> Result<Vec<Arc<Validator>>> {
-        built(&*self.compiled(folder)?)
+    pub fn validators(&self, site: Option<&SiteData>) -> Result<Vec<Arc<Validator>>> {
+        built(&*self.compiled(site.unwrap_or(&SiteData::default()))?)
     }
 
-    /// What a message of each type of the built-in data looks like, for one who writes the first.
+    /// What a message of each type looks like, for one who writes the first.
     ///
     /// # Errors
     /// As [`Self::business`].
-    pub fn forms(&self) -> Result<Vec<MessageForm>> {
-        form::forms(&*self.compiled(None)?)
+    pub fn forms(&self, site: &SiteData) -> Result<Vec<MessageForm>> {
+        form::forms(&*self.compiled(site)?)
     }
 
     /// The built-in samples.
@@ -94,15 +93,28 @@ impl Declarative {
     /// # Errors
     /// `KOUAN-DECLARATIVE-UNREADABLE` if it is no message of this business.
     pub fn renumbered(&self, document: &[u8], form_id: Option<&str>, number: &str) -> Result<Option<Vec<u8>>> {
-        renumber::renumbered(&*self.compiled(None)?, document, form_id, number)
+        renumber::renumbered(&*self.compiled(&SiteData::default())?, document, form_id, number)
     }
 
-    fn compiled(&self, folder: Option<&Path>) -> Result<Arc<Compiled>> {
-        match folder {
-            Some(folder) => Compiled::load(Place::Folder(folder)).map(Arc::new),
-            None => self.built_in.get_or_init(|| Compiled::load(Place::BuiltIn(self.dir)).map(Arc::new)).clone(),
-        }
+    fn of_site(&self, context: &Context, config: &Config) -> Result<SiteData> {
+        SiteData::read(&context.base_dir, self.id, config.schemas.as_deref(), config.codes.as_deref())
     }
+
+    fn compiled(&self, site: &SiteData) -> Result<Arc<Compiled>> {
+        if site.is_none() {
+            return self.built_in.get_or_init(|| Compiled::load(Place::BuiltIn(self.dir), &[]).map(Arc::new)).clone();
+        }
+        let place = site.folder.as_deref().map_or(Place::BuiltIn(self.dir), Place::Folder);
+        Compiled::load(place, &site.tables).map(Arc::new)
+    }
+}
+
+/// The compiled schemas of a folder with a business.toml, as [`Declarative::validators`] gives them.
+///
+/// # Errors
+/// `KOUAN-DECLARATIVE-DATA` or `KOUAN-SCHEMA-…` with the place in the file.
+pub fn folder_validators(folder: &Path) -> Result<Vec<Arc<Validator>>> {
+    built(&Compiled::load(Place::Folder(folder), &[])?)
 }
 
 /// Every validator.

@@ -33,6 +33,8 @@ pub struct CodeTable {
     pub source: String,
     /// When it was taken from there, yyyy-MM-dd.
     pub date: String,
+    /// Whether a site has laid it over the business's own table of that name.
+    pub of_site: bool,
     /// Rows, sorted by code.
     pub rows: Vec<Code>,
 }
@@ -48,6 +50,9 @@ pub(crate) enum Lookup<'t> {
 
 impl CodeTable {
     /// Reads a table from CSV: `# key=value` lines, then `code,zh,en,from,to`.
+    ///
+    /// # Errors
+    /// `KOUAN-SCHEMA-BAD-CODES` with the line.
     pub fn read(path: &str, bytes: &[u8]) -> Result<Self, LoadError> {
         let text = std::str::from_utf8(bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes))
             .map_err(|e| LoadError::whole(BAD_CODES, path, format!("not UTF-8 at byte {}", e.valid_up_to())))?;
@@ -75,8 +80,38 @@ impl CodeTable {
             complete,
             source: of("source"),
             date: of("date"),
+            of_site: false,
             rows,
         })
+    }
+
+    /// The table as [`Self::read`] takes it, whoever laid it there.
+    ///
+    /// # Errors
+    /// `KOUAN-SCHEMA-BAD-CODES` if it could not be read again: what [`Self::read`] refuses stands in it.
+    pub fn write(&self, path: &str) -> Result<Vec<u8>, LoadError> {
+        let complete = if self.complete { "yes" } else { "no" };
+        let mut text = String::new();
+        for (key, value) in [
+            ("table", self.name.as_str()),
+            ("name_zh", &self.name_zh),
+            ("name_en", &self.name_en),
+            ("complete", complete),
+            ("source", &self.source),
+            ("date", &self.date),
+        ] {
+            let value = value.replace(|c: char| c.is_control(), " ");
+            text.push_str(&format!("# {key}={}\n", value.trim()));
+        }
+        let failed = |error: csv::Error| LoadError::whole(BAD_CODES, path, error.to_string());
+        let mut writer = csv::WriterBuilder::new().comment(Some(b'#')).from_writer(text.into_bytes());
+        writer.write_record(["code", "zh", "en", "from", "to"]).map_err(failed)?;
+        for row in &self.rows {
+            writer.write_record([&row.code, &row.zh, &row.en, &row.from, &row.to]).map_err(failed)?;
+        }
+        let bytes = writer.into_inner().map_err(|e| LoadError::whole(BAD_CODES, path, e.error().to_string()))?;
+        Self::read(path, &bytes)?;
+        Ok(bytes)
     }
 
     /// What the table says of `code` on `date` (yyyy-MM-dd; `None` = whenever).
@@ -163,6 +198,19 @@ mod tests {
         assert!(matches!(table.lookup("C", Some("2019-06-01")), Lookup::NotInForce(_)));
         assert_eq!(table.lookup("X", None), Lookup::Unknown);
         assert_eq!(table.lookup("", None), Lookup::Unknown);
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let mut table = CodeTable::read("oper.csv", TABLE.as_bytes()).unwrap();
+        table.source = "a\nfile".into();
+        table.rows[0].code = "#1".into();
+        table.rows[0].zh = "\"引号\",\n换行".into();
+        let bytes = table.write("oper.csv").unwrap();
+        table.source = "a file".into();
+        assert_eq!(CodeTable::read("oper.csv", &bytes).unwrap(), table);
+        table.rows[1].code.clear();
+        assert_eq!(table.write("oper.csv").unwrap_err().code, BAD_CODES);
     }
 
     #[test]

@@ -18,6 +18,7 @@
 
 #![forbid(unsafe_code)]
 
+mod coded;
 mod codes;
 mod error;
 mod model;
@@ -32,6 +33,7 @@ mod wants;
 mod wording;
 mod xsd;
 
+pub use coded::CodedField;
 pub use codes::{Code, CodeTable};
 pub use error::LoadError;
 pub use outline::{Facets, Form, Outline};

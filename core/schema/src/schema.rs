@@ -74,6 +74,24 @@ impl Schema {
         fields.chain(attributes).filter_map(|notes| notes.codes.as_deref())
     }
 
+    /// Names of the code tables that fields look at only where a site has one (`site-codes`).
+    pub fn site_code_tables(&self) -> impl Iterator<Item = &str> {
+        let fields = self.elements.iter().map(|e| &e.notes);
+        let attributes = self.complex.iter().flat_map(|c| c.attributes.iter().map(|a| &a.notes));
+        fields.chain(attributes).filter_map(|notes| notes.site_codes.as_deref())
+    }
+
+    /// Has the fields look at the tables that a site has.
+    pub(crate) fn bind_site_codes(&mut self, has: impl Fn(&str) -> bool) {
+        let fields = self.elements.iter_mut().map(|e| &mut e.notes);
+        let attributes = self.complex.iter_mut().flat_map(|c| c.attributes.iter_mut().map(|a| &mut a.notes));
+        for notes in fields.chain(attributes) {
+            if notes.site_codes.as_deref().is_some_and(&has) {
+                notes.codes.clone_from(&notes.site_codes);
+            }
+        }
+    }
+
     pub(crate) fn element(&self, id: ElementId) -> &Element {
         &self.elements[id as usize]
     }
@@ -109,6 +127,8 @@ pub(crate) struct Notes {
     pub(crate) max_bytes: Option<u32>,
     pub(crate) required: Option<Mode>,
     pub(crate) codes: Option<Box<str>>,
+    /// A table that is looked at only where a site has it.
+    pub(crate) site_codes: Option<Box<str>>,
     pub(crate) example: Box<str>,
     pub(crate) hint_zh: Box<str>,
     pub(crate) hint_en: Box<str>,
@@ -128,6 +148,7 @@ impl Notes {
             max_bytes: over.max_bytes.or(self.max_bytes),
             required: over.required.or(self.required),
             codes: over.codes.clone().or_else(|| self.codes.clone()),
+            site_codes: over.site_codes.clone().or_else(|| self.site_codes.clone()),
             example: text(&self.example, &over.example),
             hint_zh: text(&self.hint_zh, &over.hint_zh),
             hint_en: text(&self.hint_en, &over.hint_en),

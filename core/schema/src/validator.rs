@@ -96,6 +96,7 @@ pub struct ValidatorBuilder {
     codes: Vec<(String, Vec<u8>)>,
     rules: Vec<(String, Vec<u8>)>,
     captures: Vec<String>,
+    of_site: Vec<Arc<CodeTable>>,
 }
 
 impl ValidatorBuilder {
@@ -113,6 +114,13 @@ impl ValidatorBuilder {
         self
     }
 
+    /// Lays a site's code table over the one of that name, if there is one.
+    #[must_use]
+    pub fn site_table(mut self, table: Arc<CodeTable>) -> Self {
+        self.of_site.push(table);
+        self
+    }
+
     /// Asks for the values at `path`, such as `/DecMessage/DecSign/ClientSeqNo` or `/DecMessage/@Version`.
     #[must_use]
     pub fn capture(mut self, path: impl Into<String>) -> Self {
@@ -122,7 +130,7 @@ impl ValidatorBuilder {
 
     /// Compiles everything; the first thing wrong is the error.
     pub fn build(self) -> Result<Validator, LoadError> {
-        let schema = crate::xsd::load(self.schemas.iter().map(|(p, b)| (p.as_str(), b.as_slice())))?;
+        let mut schema = crate::xsd::load(self.schemas.iter().map(|(p, b)| (p.as_str(), b.as_slice())))?;
         let mut codes = BTreeMap::new();
         for (path, bytes) in &self.codes {
             let table = CodeTable::read(path, bytes)?;
@@ -133,6 +141,10 @@ impl ValidatorBuilder {
                     format!("the code table {} stands in two files", other.name),
                 ));
             }
+        }
+        schema.bind_site_codes(|name| self.of_site.iter().any(|table| table.name == name));
+        for table in &self.of_site {
+            codes.insert(table.name.clone(), CodeTable { of_site: true, ..CodeTable::clone(table) });
         }
         if let Some(name) = schema.code_tables().find(|name| !codes.contains_key(*name)) {
             return Err(LoadError::whole(UNKNOWN_NAME, "codes", format!("there is no code table {name}")));

@@ -7,13 +7,12 @@ use crate::facts::{ATTACHMENT, ATTACHMENT_RECEIVER, DECLARATION, DECLARATION_REC
 use crate::sign::Signing;
 use crate::simulate::Window;
 use crate::{plan, receipt, refusal};
-use kouan_declarative::{Levels, MessageForm};
+use kouan_declarative::{Levels, MessageForm, SiteData};
 use kouan_schema::{RuleInfo, Validator};
 use kouan_sdk::business::{
     BusinessInfo, Key, MessageType, Package, PartPlan, Receipt, ReceiptName, Report, RootName, SignatureRequest, Signer,
 };
 use kouan_sdk::{Business, Context, PluginDecl, Result, Simulator, Timestamp};
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 /// The plugin's id in the configuration.
@@ -35,15 +34,17 @@ pub static PLUGIN: PluginDecl = PluginDecl {
     simulator: Some(make_simulator),
 };
 
-/// The compiled schema, rules and code tables: the built-in ones, compiled once in a process, or those of a folder
-/// (`schemas` in the configuration).
+/// The compiled schema, rules and code tables: the built-in ones, compiled once in a process, or with what a site has of
+/// its own (`schemas` and `codes` in the configuration).
 ///
 /// # Errors
 /// `KOUAN-DEC-DATA` or `KOUAN-SCHEMA-…` with the place in the file.
-pub fn validator(folder: Option<&Path>) -> Result<Arc<Validator>> {
+pub fn validator(site: Option<&SiteData>) -> Result<Arc<Validator>> {
     static BUILT_IN: OnceLock<Result<Arc<Validator>>> = OnceLock::new();
-    let compiled = || check::validator(schema_files(folder)?).map(Arc::new);
-    if folder.is_some() { compiled() } else { BUILT_IN.get_or_init(compiled).clone() }
+    match site.filter(|site| !site.is_none()) {
+        Some(site) => check::validator(schema_files(site.folder.as_deref())?, &site.tables).map(Arc::new),
+        None => BUILT_IN.get_or_init(|| check::validator(schema_files(None)?, &[]).map(Arc::new)).clone(),
+    }
 }
 
 /// The built-in rules, for a list of them.
@@ -60,12 +61,9 @@ fn make_business(context: &Context, config: &str) -> Result<Box<dyn Business>> {
 
 fn make_simulator(context: &Context, config: &str) -> Result<Box<dyn Simulator>> {
     let config = config::parse(config)?;
-    let data = Data::load(&config, folder(context, &config).as_deref())?;
+    let folder = config.schemas.as_ref().map(|folder| context.resolve(folder));
+    let data = Data::load(&config, folder.as_deref())?;
     Ok(Box::new(Window { data: Arc::new(data) }))
-}
-
-fn folder(context: &Context, config: &Config) -> Option<PathBuf> {
-    config.schemas.as_ref().map(|folder| context.resolve(folder))
 }
 
 /// One configured instance. Everything is read at the start; calls share it without a lock.
@@ -78,9 +76,9 @@ struct GoodsDeclaration {
 
 impl GoodsDeclaration {
     fn new(context: &Context, config: Config) -> Result<Self> {
-        let folder = folder(context, &config);
-        let data = Data::load(&config, folder.as_deref())?;
-        let validator = validator(folder.as_deref())?;
+        let site = SiteData::read(&context.base_dir, ID, config.schemas.as_deref(), config.codes.as_deref())?;
+        let data = Data::load(&config, site.folder.as_deref())?;
+        let validator = validator(Some(&site))?;
         let levels = check::levels(&validator, &config.rules)?;
         if let Some(name) = &config.signing_profile
             && !data.profiles.contains_key(name)
@@ -100,9 +98,10 @@ impl GoodsDeclaration {
 ///
 /// # Errors
 /// As [`validator`].
-pub fn forms() -> Result<Vec<MessageForm>> {
+pub fn forms(site: &SiteData) -> Result<Vec<MessageForm>> {
+    let validated = validator(Some(site))?;
     let form = |info: MessageType| {
-        let validator = if info.roots.is_empty() { None } else { Some(validator(None)?) };
+        let validator = (!info.roots.is_empty()).then(|| validated.clone());
         Ok(MessageForm { info, validator, constants: Vec::new(), body: None, foreign: Vec::new() })
     };
     describe().types.into_iter().map(form).collect()

@@ -6,10 +6,11 @@ use crate::data;
 use crate::edoc;
 use crate::facts::{ATTACHMENT, DECLARATION, Edoc, Facts, is_declared, key};
 use kouan_declarative::{Level, Levels};
-use kouan_schema::{CheckOptions, Outcome, Validator, ValidatorBuilder};
+use kouan_schema::{CheckOptions, CodeTable, Outcome, Validator, ValidatorBuilder};
 use kouan_sdk::business::{Key, Package, Report};
 use kouan_sdk::{Error, ErrorKind, Finding, Result, Severity};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// 申报 without a signing profile.
 pub(crate) const NO_SIGNING_PROFILE: &str = "KOUAN-DEC-NO-SIGNING-PROFILE";
@@ -45,9 +46,10 @@ mod path {
         ["EdocID", "EdocCode", "EdocFomatType", "OpNote", "EdocCopId", "EdocOwnerCode", "SignTime", "EdocSize"];
 }
 
-/// The validator over `files`, asked for what this business reads.
-pub(crate) fn validator(files: data::Files) -> Result<Validator> {
+/// The validator over `files` and a site's code `tables`, asked for what this business reads.
+pub(crate) fn validator(files: data::Files, tables: &[Arc<CodeTable>]) -> Result<Validator> {
     let with_files = files.into_iter().fold(Validator::builder(), |builder, (name, text)| builder.file(name, text));
+    let with_files = tables.iter().cloned().fold(with_files, ValidatorBuilder::site_table);
     let once = path::ONCE.into_iter().map(str::to_owned);
     let edoc = path::EDOC_FIELDS.into_iter().map(|field| format!("{}/{field}", path::EDOC));
     let all = once.chain([path::EDOC.to_owned()]).chain(edoc);

@@ -14,6 +14,9 @@ pub struct Config {
     /// Folder with xsd/, rules/, codes/, channels.toml … to use instead of the built-in data; relative to the
     /// configuration file.
     pub schemas: Option<String>,
+    /// Folder of the site's own code tables, which go before those of the data by name; relative to the configuration
+    /// file. Default: `codes/goods-declaration`, if it is there.
+    pub codes: Option<String>,
     /// Named profile of signing.toml by which DecSign/Sign is made. Without one, 申报 (OperType C and D) is refused:
     /// which bytes the Single Window verifies is not public.
     pub signing_profile: Option<String>,
@@ -33,6 +36,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             schemas: None,
+            codes: None,
             signing_profile: None,
             fill_operator_name: false,
             attachments_wait_for: WaitFor::Nothing,

@@ -1,5 +1,10 @@
 //! `kouan codes`: the code tables (代码表) of a business.
 
+mod changes;
+mod columns;
+mod import;
+mod rows;
+
 use crate::app::App;
 use crate::data::{BusinessRules, Source};
 use crate::exit::{Exit, WrongUsage};
@@ -18,6 +23,8 @@ pub struct Args {
 enum Action {
     List(Source),
     Show(Show),
+    Import(import::Args),
+    Remove(import::Remove),
 }
 
 #[derive(clap::Args)]
@@ -31,8 +38,10 @@ struct Show {
 /// Does what is asked.
 pub fn run(args: &Args, app: &App) -> anyhow::Result<Exit> {
     match &args.action {
-        Action::List(source) => list(&source.load()?, app),
+        Action::List(source) => list(&source.load(app)?, app),
         Action::Show(show) => self::show(show, app),
+        Action::Import(import) => import::run(import, app),
+        Action::Remove(remove) => import::remove(remove, app),
     }
 }
 
@@ -41,7 +50,7 @@ fn list(businesses: &[BusinessRules], app: &App) -> anyhow::Result<Exit> {
     if app.json {
         let shown = |(business, table): &(&String, &CodeTable)| {
             json!({"business": business, "name": table.name, "name_zh": table.name_zh, "name_en": table.name_en,
-                   "complete": table.complete, "source": table.source, "date": table.date, "rows": table.rows.len()})
+                   "complete": table.complete, "source": table.source, "date": table.date, "rows": table.rows.len(), "of_site": table.of_site})
         };
         app.print_json(&json!({"tables": tables.iter().map(shown).collect::<Vec<_>>()}))?;
         return Ok(Exit::Done);
@@ -50,7 +59,9 @@ fn list(businesses: &[BusinessRules], app: &App) -> anyhow::Result<Exit> {
         let complete =
             if table.complete { app.lang.pick("完整", "complete") } else { app.lang.pick("不完整", "incomplete") };
         let name = app.lang.pick(&table.name_zh, &table.name_en);
-        [table.name.clone(), name.clone(), table.rows.len().to_string(), complete.to_owned(), table.date.clone()]
+        let of_site = if table.of_site { app.lang.pick("本单位", "site's own") } else { "" };
+        let (rows, complete, of_site) = (table.rows.len().to_string(), complete.to_owned(), of_site.to_owned());
+        [table.name.clone(), name.clone(), rows, complete, table.date.clone(), of_site]
     };
     app.print(table(&tables.iter().map(row).collect::<Vec<_>>()))?;
     Ok(Exit::Done)
@@ -58,7 +69,7 @@ fn list(businesses: &[BusinessRules], app: &App) -> anyhow::Result<Exit> {
 
 /// One table, or the rows of one code in it; 1 if the code is not there.
 fn show(show: &Show, app: &App) -> anyhow::Result<Exit> {
-    let businesses = show.source.load()?;
+    let businesses = show.source.load(app)?;
     let tables = || businesses.iter().flat_map(BusinessRules::codes);
     let Some(found) = tables().find(|table| table.name == show.table) else {
         let meant = kouan_host::nearest(&show.table, tables().map(|table| table.name.as_str()));
@@ -69,7 +80,7 @@ fn show(show: &Show, app: &App) -> anyhow::Result<Exit> {
     let rows: Vec<_> = found.rows.iter().filter(wanted).collect();
     if app.json {
         app.print_json(&json!({"name": found.name, "name_zh": found.name_zh, "name_en": found.name_en,
-            "complete": found.complete, "source": found.source, "date": found.date, "rows": rows}))?;
+            "complete": found.complete, "source": found.source, "date": found.date, "of_site": found.of_site, "rows": rows}))?;
     } else if !rows.is_empty() {
         let row = |row: &&Code| [&row.code, &row.zh, &row.en, &row.from, &row.to].map(String::clone);
         app.print(table(&rows.iter().map(row).collect::<Vec<_>>()))?;

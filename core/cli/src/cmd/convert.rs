@@ -82,7 +82,7 @@ pub fn run(args: &Args, app: &App) -> anyhow::Result<Exit> {
         Ok(mapping) => mapping,
         Err(fault) => return stopped(&fault, app),
     };
-    let form = form(&mapping.business, &mapping.message_type)?;
+    let form = form(&mapping.business, &mapping.message_type, app)?;
     let constants: Vec<_> = form.constants.iter().map(|of| (of.path.clone(), of.value.clone())).collect();
     let Some(validator) = &form.validator else {
         return Err(WrongUsage(format!("{} has no public structure", form.info.id)).into());
@@ -313,8 +313,8 @@ fn drawn(fault: &Fault, app: &App) -> String {
     text
 }
 
-fn form(business: &str, message_type: &str) -> anyhow::Result<MessageForm> {
-    let forms = super::template::forms(business)?;
+fn form(business: &str, message_type: &str, app: &App) -> anyhow::Result<MessageForm> {
+    let forms = super::template::forms(business, app)?;
     let known: Vec<String> = forms.iter().map(|form| form.info.id.clone()).collect();
     forms.into_iter().find(|form| form.info.id.eq_ignore_ascii_case(message_type)).ok_or_else(|| {
         let meant = kouan_host::nearest(message_type, known.iter().map(String::as_str));
@@ -324,7 +324,7 @@ fn form(business: &str, message_type: &str) -> anyhow::Result<MessageForm> {
 }
 
 fn new_map(business: &str, message_type: &str, app: &App) -> anyhow::Result<Exit> {
-    let form = form(business, message_type)?;
+    let form = form(business, message_type, app)?;
     let Some(map) = skeleton_map::write(business, &form, app.lang) else {
         return Err(WrongUsage(format!("{} has no public structure", form.info.id)).into());
     };

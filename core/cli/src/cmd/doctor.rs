@@ -27,7 +27,7 @@ pub struct Args {
 /// One thing that was checked.
 #[derive(Debug, Serialize)]
 struct Check {
-    /// `data`, `clock`, `configuration`, `identity`, `certificate`, `site`, `window`, `trust`, `journal`, `permits`.
+    /// `data`, `clock`, `configuration`, `identity`, `certificate`, `site`, `window`, `trust`, `journal`, `codes`, `permits`.
     area: &'static str,
     /// Which of several, such as the site's name; empty for the only one.
     name: String,
@@ -89,6 +89,7 @@ pub fn run(args: &Args, app: &App) -> anyhow::Result<Exit> {
         checks.push(Check::new(area, &name, health));
         checks.extend(found.certificates.iter().map(|certificate| local::certificate(certificate, &*clock)));
     }
+    checks.extend(local::codes(&config));
     let permits = Health::yellow("nothing is known of permits yet; the portal is not asked");
     checks.push(Check::new("permits", "", permits.zh("授权情况尚不清楚；不向门户查询")));
     show(app, &checks)?;

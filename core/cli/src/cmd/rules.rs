@@ -22,8 +22,8 @@ enum Action {
 /// Does what is asked.
 pub fn run(args: &Args, app: &App) -> anyhow::Result<Exit> {
     match &args.action {
-        Action::Test(source) => test(&source.load()?, app),
-        Action::List(source) => list(&source.load()?, app),
+        Action::Test(source) => test(&source.load(app)?, app),
+        Action::List(source) => list(&source.load(app)?, app),
     }
 }
 

@@ -2,11 +2,13 @@
 
 use crate::app::App;
 use crate::bundled;
+use crate::data;
 use crate::exit::{Exit, WrongUsage};
 use crate::files;
 use crate::skeleton;
 use crate::table::table;
 use kouan_declarative::MessageForm;
+use kouan_sdk::Kind;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -22,7 +24,7 @@ pub struct Args {
 
 /// Writes the skeleton; without a type, lists the types that have one.
 pub fn run(args: &Args, app: &App) -> anyhow::Result<Exit> {
-    let forms = forms(&args.business)?;
+    let forms = forms(&args.business, app)?;
     let Some(id) = &args.message_type else { return list(&forms, app) };
     let Some(form) = forms.iter().find(|form| form.info.id.eq_ignore_ascii_case(id)) else {
         let meant = kouan_host::nearest(id, forms.iter().map(|form| form.info.id.as_str()));
@@ -56,9 +58,22 @@ pub fn run(args: &Args, app: &App) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-pub(super) fn forms(business: &str) -> anyhow::Result<Vec<MessageForm>> {
+pub(super) fn forms(business: &str, app: &App) -> anyhow::Result<Vec<MessageForm>> {
     if let Some(data) = bundled::DATA.iter().find(|data| data.id == business) {
-        return Ok((data.forms)()?);
+        return Ok((data.forms)(&data::site_data(business, app.config_if_any()?.as_ref())?)?);
+    }
+    if let Ok(found) = bundled::registry()?.find(Kind::Business, business) {
+        let (zh, en) = (
+            format!(
+                "{business}（{}）的内容没有结构定义：口岸只检查其格式与大小。按海关接口文档填写，放入对应目录的 OutBox",
+                found.summary.0
+            ),
+            format!(
+                "{business} ({}) has no schema of its content: only form and size are checked. Write it by the customs' interface document and drop it into its folder's OutBox",
+                found.summary.1
+            ),
+        );
+        return Err(WrongUsage(app.lang.pick(zh, en)).into());
     }
     let ids: Vec<_> = bundled::DATA.iter().map(|data| data.id).collect();
     let meant = kouan_host::nearest(business, ids.iter().copied()).map(|id| format!("; did you mean `{id}`?"));

@@ -45,6 +45,7 @@ fn read_field(item: Place<'_>, notes: &mut Notes) -> Result<(), LoadError> {
             "maxBytes" => notes.max_bytes = Some(value.parse().map_err(|_| wrong())?),
             "required" => notes.required = Some(Mode::parse(value).ok_or_else(wrong)?),
             "codes" if !value.is_empty() => notes.codes = Some(value.into()),
+            "site-codes" if !value.is_empty() => notes.site_codes = Some(value.into()),
             "example" => notes.example = value.into(),
             "hint-zh" => notes.hint_zh = value.into(),
             "hint-en" => notes.hint_en = value.into(),

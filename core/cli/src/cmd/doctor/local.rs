@@ -1,6 +1,7 @@
 //! What can be told without a plugin: the data folder, its disk, the clock, certificates' dates, the journal.
 
 use super::{Check, red, warning};
+use crate::{bundled, data};
 use kouan_journal::{Delivery, Journal, JournalError, SqliteJournal};
 use kouan_kernel::{Config, journal_path};
 use kouan_sdk::{Clock, Error, ErrorKind, Health, Timestamp};
@@ -41,6 +42,23 @@ pub fn checks(config: &Config, clock: &dyn Clock) -> (Vec<Check>, Option<Seen>) 
     checks.push(Check::new("journal", "", health));
     checks.push(Check::new("clock", "", time(clock.now(), seen.as_ref().and_then(|seen| seen.last_event))));
     (checks, seen)
+}
+
+/// The code tables that the site laid over the bundled ones, by business; nothing where there are none.
+pub fn codes(config: &Config) -> Vec<Check> {
+    let of = |data: &bundled::BusinessData| {
+        let health = match data::site_data(data.id, Some(config)) {
+            Err(error) => red(error),
+            Ok(site) if site.tables.is_empty() => return None,
+            Ok(site) => {
+                let dated: Vec<_> = site.tables.iter().map(|table| format!("{} {}", table.name, table.date)).collect();
+                let text = dated.join(", ");
+                Health::green(format!("the site's own tables: {text}")).zh(format!("本单位导入的代码表：{text}"))
+            }
+        };
+        Some(Check::new("codes", data.id, health))
+    };
+    bundled::DATA.iter().filter_map(of).collect()
 }
 
 /// Whether the data folder can be written, and what room is left.

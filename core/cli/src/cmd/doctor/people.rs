@@ -25,6 +25,7 @@ pub fn area_zh(area: &'static str) -> &'static str {
         "window" => "窗口",
         "trust" => "信任",
         "journal" => "日志库",
+        "codes" => "代码表",
         "permits" => "授权",
         other => other,
     }
