@@ -2,7 +2,7 @@
 
 use calamine::{Data, Reader as _};
 use kouan_sdk::{Error, ErrorKind, Result};
-use std::io::Cursor;
+use std::io::{Cursor, Read as _};
 
 /// Rows at most.
 const MOST_ROWS: usize = 200_000;
@@ -148,13 +148,14 @@ fn workbook(bytes: &[u8], worksheet: Option<&str>) -> Result<Sheet> {
     let unreadable = |why: String| invalid(UNREADABLE, why);
     if bytes.starts_with(b"PK") {
         let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|e| unreadable(e.to_string()))?;
-        let mut unpacked = 0_u64;
+        // Counted, not asked for: the sizes that an archive declares may be lies.
+        let mut left = MOST_UNPACKED;
         for at in 0..archive.len() {
-            let file = archive.by_index_raw(at).map_err(|e| unreadable(e.to_string()))?;
-            unpacked = unpacked.saturating_add(file.size());
-        }
-        if unpacked > MOST_UNPACKED {
-            return Err(invalid(TOO_LARGE, format!("{unpacked} bytes unpacked, more than {MOST_UNPACKED}")));
+            let file = archive.by_index(at).map_err(|e| unreadable(e.to_string()))?;
+            let unpacked = std::io::copy(&mut file.take(left + 1), &mut std::io::sink());
+            left = left
+                .checked_sub(unpacked.map_err(|e| unreadable(e.to_string()))?)
+                .ok_or_else(|| invalid(TOO_LARGE, format!("more than {MOST_UNPACKED} bytes unpacked")))?;
         }
     }
     let mut book = calamine::open_workbook_auto_from_rs(Cursor::new(bytes)).map_err(|e| unreadable(e.to_string()))?;
@@ -295,6 +296,28 @@ mod tests {
         assert_eq!(read(&bytes, None, Some("说明")).unwrap().rows[0].cells, ["x"]);
         let error = read(&bytes, None, Some("别的")).unwrap_err();
         assert!(error.code == UNREADABLE && error.message.contains("关区, 说明"), "{error}");
+    }
+
+    #[test]
+    fn an_archive_that_lies_about_its_size_is_too_large() {
+        use std::io::Write as _;
+        let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        archive.start_file("xl/workbook.xml", zip::write::SimpleFileOptions::default()).unwrap();
+        let zeros = vec![0; 1 << 20];
+        for _ in 0..=MOST_UNPACKED >> 20 {
+            archive.write_all(&zeros).unwrap();
+        }
+        let mut bytes = archive.finish().unwrap().into_inner();
+        assert_eq!(read(&bytes, None, None).unwrap_err().code, TOO_LARGE);
+        // The same with a small size in both headers.
+        let size = u32::try_from(((MOST_UNPACKED >> 20) + 1) << 20).unwrap().to_le_bytes();
+        let places: Vec<usize> = (0..bytes.len() - 4).filter(|at| bytes[*at..*at + 4] == size).collect();
+        assert!(!places.is_empty());
+        for at in places {
+            bytes[at..at + 4].copy_from_slice(&[9, 0, 0, 0]);
+        }
+        let error = read(&bytes, None, None).unwrap_err();
+        assert!([TOO_LARGE, UNREADABLE].contains(&&*error.code), "{error}");
     }
 
     #[test]
